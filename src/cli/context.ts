@@ -1,0 +1,50 @@
+/** What every command shares: options, output, and the end with the right exit code. Main thread. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { loadSettings } from "#config/load.ts";
+import type { Settings } from "#config/settings.ts";
+
+/** A fault to print as it is, with exit code 1. */
+export class CommandFault extends Error {
+  override readonly name = "CommandFault";
+}
+
+export interface CommonOptions {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+/** Adds `-c FILE` and `--json`. */
+export function withCommonOptions(command: Command): Command {
+  return command.option("-c, --config <file>", "configuration file", "gateway.yaml").option("--json", "print JSON");
+}
+
+/** Throws ConfigFaults with everything that is wrong. */
+export function settingsOf(options: CommonOptions): Settings {
+  return loadSettings(options.config);
+}
+
+/** Prints the object as JSON, or the lines for people. */
+export function print(options: CommonOptions, value: unknown, lines: readonly string[]): void {
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(""),
+  );
+}
+
+/** Columns padded to the widest cell; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+export function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
+}

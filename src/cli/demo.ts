@@ -1,0 +1,60 @@
+/**
+ * `start --demo`: the demo upstream, a first account and key, and three lines to try. Main thread.
+ * The demo's key is kept in the data folder, so that the printed lines work after a restart; no other key ever is.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Gateway } from "#control-plane/gateway.ts";
+
+const ACCOUNT = "demo";
+const ROLE = "Developer";
+
+/** The demo account's key, made when there is none that works. */
+export async function demoKey(gateway: Gateway): Promise<string> {
+  const { accounts, keys, settings } = gateway.foundation.services;
+  const { store, identity } = settings();
+  const file = join(store.dataDir, "demo-key");
+  const kept = readKept(file);
+  const known = kept === null ? null : await keys.bySecret(kept);
+  if (kept !== null && known !== null && !known.revoked) return kept;
+  const account = await accounts.getOrCreate(ACCOUNT);
+  const roles = Object.hasOwn(settings().roles, ROLE) ? [ROLE] : [];
+  const made = await keys.create(identity.keys.brand, {
+    accountId: account.id,
+    name: "demo",
+    env: "test",
+    roles,
+    scopes: null,
+    expiresAtMs: null,
+  });
+  writeFileSync(file, made.secret, { mode: 0o600 });
+  return made.secret;
+}
+
+function readKept(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** What the terminal shows: three lines to copy. */
+export function demoText(listen: string, prefix: string, key: string): string {
+  const auth = `-H 'Authorization: Bearer ${key}'`;
+  return [
+    "",
+    "Tollgate is up. Try these:",
+    "",
+    "  # passes, and costs one of the free plan's 100 calls a month",
+    `  curl -i ${auth} http://${listen}/models/llama`,
+    "",
+    "  # is refused: the key's role may not delete models",
+    `  curl -i -X DELETE ${auth} http://${listen}/models/llama`,
+    "",
+    "  # shows what has been used",
+    `  curl -s ${auth} http://${listen}${prefix}/billing/usage`,
+    "",
+    "",
+  ].join("\n");
+}

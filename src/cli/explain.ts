@@ -1,0 +1,130 @@
+/**
+ * `tollgate explain METHOD PATH`: which route takes a request, which rules it meets, and what the answer would be.
+ * Runs the phases' own functions on a made-up request; takes nothing from any limit.
+ */
+import type { Command } from "commander";
+import type { Settings } from "#config/settings.ts";
+import { statusOf } from "#core/errors.ts";
+import { dryRun } from "#data-plane/dry-run.ts";
+import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
+import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
+import { type AdminClient, NotFound, withAdmin } from "./admin-client.ts";
+import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
+
+interface ExplainOptions extends CommonOptions {
+  readonly host: string;
+  readonly key?: string;
+  readonly token?: string;
+}
+
+export function addExplain(program: Command): void {
+  withCommonOptions(program.command("explain <method> <path>").description("Explain what would happen to a request"))
+    .option("--host <host>", "Host of the request", "localhost")
+    .option("--key <key>", "API key of the request")
+    .option("--token <token>", "token of the request")
+    .action(async (method: string, path: string, options: ExplainOptions) => {
+      if (options.key !== undefined && options.token !== undefined)
+        throw new CommandFault("Name a key or a token, not both");
+      const settings = settingsOf(options);
+      const story = await withAdmin(settings, (admin) => explain(admin, settings, method.toUpperCase(), path, options));
+      print(options, story, tell(story));
+    });
+}
+
+interface Story {
+  readonly request: string;
+  readonly steps: readonly { readonly phase: string; readonly outcome: string }[];
+  readonly route: string | null;
+  readonly limits: readonly string[];
+  readonly answer: { readonly status: number | null; readonly code: string | null; readonly detail: string };
+}
+
+async function explain(
+  admin: AdminClient,
+  settings: Settings,
+  method: string,
+  path: string,
+  options: ExplainOptions,
+): Promise<Story> {
+  const credential = options.key ?? options.token;
+  const headers = [
+    "Host",
+    options.host,
+    ...(credential === undefined ? [] : ["Authorization", `Bearer ${credential}`]),
+  ];
+  const run = await dryRun({
+    settings,
+    request: {
+      method,
+      target: path,
+      httpVersion: "1.1",
+      rawHeaders: headers,
+      peerAddress: "127.0.0.1",
+      encrypted: false,
+    },
+    // Public keys exactly as the control plane gives them to workers.
+    keySets: (await admin.call("GET", "/admin/key-sets")) as KeySets,
+    findKey: (secret) => orNull(async () => lookedUp(await admin.call("POST", "/admin/keys/lookup", { key: secret }))),
+    findAccount: (id) =>
+      orNull(async () => accountOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`))),
+    usedUnits: async (id) =>
+      (await orNull(async () => usedOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`)))) ??
+      new Map(),
+  });
+  const { refusal } = run;
+  const answer =
+    refusal === null
+      ? { status: null, code: null, detail: `forwarded to upstream ${run.upstream ?? ""}, whose answer it is` }
+      : { status: statusOf(refusal), code: refusal.code, detail: `${refusal.detail} (rule ${refusal.rule})` };
+  return {
+    request: `${method} ${options.host}${path}`,
+    steps: run.steps,
+    route: run.route,
+    limits: run.limits,
+    answer,
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+// The next three read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
+function accountOf(view: Json): AccountRecord {
+  return view as unknown as AccountRecord;
+}
+
+function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly account: AccountRecord } {
+  const view = key as Json;
+  const expiresAtMs = typeof view.expiresAt === "string" ? Date.parse(view.expiresAt) : null;
+  const record = {
+    id: view.id,
+    accountId: view.account,
+    roles: view.roles,
+    scopes: view.scopes,
+    expiresAtMs,
+    revoked: view.revokedAt !== null,
+  };
+  return { key: record as KeyRecord, account: accountOf(account as Json) };
+}
+
+function usedOf({ meters }: Json): ReadonlyMap<string, number> {
+  return new Map((meters as readonly MeterUsage[]).map(({ meter, used }) => [meter, used]));
+}
+
+async function orNull<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof NotFound) return null;
+    throw error;
+  }
+}
+
+function tell(story: Story): readonly string[] {
+  const { answer } = story;
+  return [
+    story.request,
+    ...story.steps.map(({ phase, outcome }) => `  ${phase.padEnd(10)} ${outcome}`),
+    ...(story.limits.length === 0 ? [] : ["limits", ...story.limits.map((limit) => `  ${limit}`)]),
+    `answer: ${answer.status === null ? "" : `${answer.status} ${answer.code} `}${answer.detail}`,
+  ];
+}

@@ -1,0 +1,56 @@
+/** The `tollgate` command line: its commands, and its exit codes: 0 done, 1 a fault, 2 wrong usage. Main thread. */
+import { Command, CommanderError } from "commander";
+import { ConfigFaults } from "#config/faults.ts";
+import { addAccounts } from "./accounts.ts";
+import { addConfigCommands } from "./config-commands.ts";
+import { version } from "./context.ts";
+import { addExplain } from "./explain.ts";
+import { addKeys } from "./keys.ts";
+import { addStart } from "./start.ts";
+import { addToken } from "./token.ts";
+import { addUsage } from "./usage.ts";
+
+/** Runs a command line (without node and script) and resolves with the exit code. `workerEntry` is the workers' program. */
+export async function runCommandLine(args: readonly string[], workerEntry: URL): Promise<number> {
+  const program = new Command("tollgate")
+    .description("API gateway: identity, limits, quotas, metering and billing in one process")
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError("(--help shows what there is)");
+  addStart(program, workerEntry);
+  addConfigCommands(program);
+  addExplain(program);
+  addAccounts(program);
+  addKeys(program);
+  addToken(program);
+  addUsage(program);
+  inherit(program);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** commander hands `exitOverride` and the help hint only to commands made after them through the program. */
+function inherit(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    inherit(child);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Help and version end through here too, with 0; `help` shown because a command is missing is wrong usage.
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  if (error instanceof ConfigFaults) {
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+  process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+  if (process.env.TOLLGATE_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return 1;
+}

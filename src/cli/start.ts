@@ -1,0 +1,79 @@
+/** `tollgate start`: runs the gateway until a signal ends it. Main thread. */
+import type { Server } from "node:http";
+import type { Command } from "commander";
+import pino, { type Logger } from "pino";
+import { Gateway, type Started } from "#control-plane/gateway.ts";
+import { Reloader } from "#control-plane/reloader.ts";
+import { CommandFault, settingsOf } from "./context.ts";
+import { demoKey, demoText } from "./demo.ts";
+import { startDemoUpstream } from "./demo-upstream.ts";
+
+interface StartOptions {
+  readonly config: string;
+  readonly demo?: boolean;
+  readonly logLevel: string;
+}
+
+const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+export function addStart(program: Command, workerEntry: URL): void {
+  program
+    .command("start")
+    .description("Run the gateway")
+    .option("-c, --config <file>", "configuration file", "gateway.yaml")
+    .option("--demo", "with a demo upstream, account and key")
+    .option("--log-level <level>", LEVELS.join(", "), "info")
+    .action((options: StartOptions) => start(options, workerEntry));
+}
+
+async function start(options: StartOptions, workerEntry: URL): Promise<void> {
+  if (!LEVELS.includes(options.logLevel))
+    throw new CommandFault(`No log level ${options.logLevel}; there are ${LEVELS.join(", ")}`);
+  const settings = settingsOf(options);
+  const log = pino({ level: options.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
+  const gateway = await Gateway.open({ settings, log, logLevel: options.logLevel, workerEntry });
+  const started = await gateway.start();
+  const reloader = new Reloader(gateway, settings.file, log);
+  const demo = options.demo === true ? await startDemo(gateway, started, log) : null;
+  if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
+  log.info(
+    { event: "ready", listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid },
+    "Ready",
+  );
+  const stop = async (signal: NodeJS.Signals) => {
+    log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");
+    reloader.close();
+    const inTime = await gateway.stop();
+    demo?.close();
+    log.info(
+      { event: "stopped", in_time: inTime },
+      inTime ? "Stopped" : "Stopped; some requests took too long and were cut off",
+    );
+    process.exit(0);
+  };
+  process.once("SIGTERM", (signal) => void stop(signal));
+  process.once("SIGINT", (signal) => void stop(signal));
+  process.on("SIGHUP", () => void reloader.reload("SIGHUP"));
+}
+
+/** On stdout, not in the log: logs are kept and shipped. */
+function showAdminToken(token: string): void {
+  process.stdout.write(
+    `\nAdmin token, shown only now (for ${"`"}Authorization: Bearer …${"`"} on the admin listener):\n\n  ${token}\n`,
+  );
+}
+
+async function startDemo(gateway: Gateway, started: Started, log: Logger): Promise<Server | null> {
+  const { settings } = gateway;
+  const key = await demoKey(gateway);
+  const target = Object.values(settings.upstreams)[0]?.targets[0]?.url ?? "";
+  const upstream = await startDemoUpstream(target).catch((error: unknown) => {
+    log.warn(
+      { event: "demo-upstream-failed", target, err: error },
+      "The demo upstream cannot listen; requests go to whatever listens there",
+    );
+    return null;
+  });
+  process.stdout.write(demoText(started.listen, settings.server.prefix, key));
+  return upstream;
+}

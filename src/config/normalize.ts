@@ -1,0 +1,138 @@
+/**
+ * From a file without faults to Settings: defaults filled, units turned into numbers, paths made absolute. Main thread.
+ * Not here: checks; a value that cannot be read at this point is a bug of the rules and throws.
+ */
+import os from "node:os";
+import path from "node:path";
+import { parseAddress } from "./listen-address.ts";
+import { normalizeIssuer } from "./normalize-identity.ts";
+import { normalizePlans } from "./normalize-plans.ts";
+import { durationMs, mapValues, sizeBytes } from "./normalize-values.ts";
+import type { GatewayFile } from "./schema.ts";
+import { withHead } from "./rules-routes.ts";
+import type {
+  RequireSettings,
+  RouteSettings,
+  ServerSettings,
+  Settings,
+  StoreSettings,
+  UpstreamSettings,
+} from "./settings.ts";
+import { STANDARD } from "./standard.ts";
+import type { RoutePart, UpstreamPart } from "./view.ts";
+
+/** As many as `workers` may name. */
+const WORKERS_MAX = 64;
+
+/** Settings of a valid file; `file` is absolute. Not yet frozen. */
+export function normalize(config: GatewayFile, file: string): Settings {
+  const folder = path.dirname(file);
+  const { plans, defaultPlan } = normalizePlans(config);
+  return {
+    file,
+    server: normalizeServer(config.server ?? {}),
+    store: normalizeStore(config.store ?? {}, folder),
+    identity: {
+      issuers: (config.identity?.issuers ?? []).map((issuer) => normalizeIssuer(issuer, folder)),
+      keys: {
+        brand: config.identity?.keys?.brand ?? "tg",
+        headers: config.identity?.keys?.headers ?? ["authorization", "x-api-key"],
+      },
+    },
+    roles: config.roles ?? {},
+    rates: mapValues(config.rates ?? {}, (rate, name) => ({
+      name,
+      limit: rate.limit,
+      perMs: durationMs(rate.per),
+      burst: rate.burst ?? rate.limit,
+      by: typeof rate.by === "string" ? [rate.by] : (rate.by ?? ["account"]),
+      shadow: rate.shadow ?? false,
+    })),
+    meters: mapValues(config.meters ?? {}, (meter, name) => ({ name, description: meter.description ?? null })),
+    plans,
+    defaultPlan,
+    upstreams: mapValues(config.upstreams, normalizeUpstream),
+    routes: config.routes.map(normalizeRoute),
+    metering: {
+      durability: config.metering?.durability ?? "process",
+      onJournalFailure: config.metering?.["on-journal-failure"] ?? "refuse",
+    },
+    errors: { format: config.errors?.format ?? "problem" },
+  };
+}
+
+function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSettings {
+  const limits = server.limits ?? {};
+  const admin = server.admin === undefined ? STANDARD.admin : server.admin;
+  const bodyBytes = limits.bodyBytes === undefined ? "10MiB" : limits.bodyBytes;
+  const automatic = Math.min(os.availableParallelism(), WORKERS_MAX);
+  return {
+    listen: parseAddress(server.listen ?? STANDARD.listen),
+    admin: admin === null ? null : parseAddress(admin),
+    adminToken: server.adminToken ?? null,
+    prefix: server.prefix ?? STANDARD.prefix,
+    workers: typeof server.workers === "number" ? server.workers : automatic,
+    lane: server.lane ?? "auto",
+    trustedProxies: server.trustedProxies ?? [],
+    drainTimeoutMs: durationMs(server.drainTimeout ?? "30s"),
+    limits: {
+      headerBytesMax: sizeBytes(limits.headerBytes ?? "16KiB"),
+      bodyBytesMax: bodyBytes === null ? null : sizeBytes(bodyBytes),
+      headerTimeoutMs: durationMs(limits.headerTimeout ?? "10s"),
+      idleTimeoutMs: durationMs(limits.idleTimeout ?? "60s"),
+      requestTimeoutMs: durationMs(limits.requestTimeout ?? "5m"),
+    },
+  };
+}
+
+function normalizeStore(store: NonNullable<GatewayFile["store"]>, folder: string): StoreSettings {
+  const file = path.resolve(folder, (store.url ?? "sqlite:data/tollgate.db").slice("sqlite:".length));
+  return { file, dataDir: path.dirname(file) };
+}
+
+function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettings {
+  return {
+    name,
+    targets: upstream.targets.map((target) =>
+      typeof target === "string"
+        ? { url: targetUrl(target), weight: 1 }
+        : { url: targetUrl(target.url), weight: target.weight ?? 1 },
+    ),
+    host: upstream.host ?? "preserve",
+    credentials: upstream.credentials ?? "strip",
+    connectTimeoutMs: durationMs(upstream.connectTimeout ?? "5s"),
+    connections: upstream.connections ?? 256,
+  };
+}
+
+/** Origin and path as the URL standard spells them, without a last `/`. */
+function targetUrl(text: string): string {
+  const url = new URL(text);
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+function normalizeRoute(route: RoutePart): RouteSettings {
+  const charged = Object.entries(route.meters ?? {}).filter(([, units]) => units > 0);
+  return {
+    name: route.name,
+    match: { host: route.match.host ?? null, path: route.match.path, methods: withHead(route.match.methods) },
+    upstream: route.upstream,
+    auth: route.auth ?? "required",
+    schemes: route.schemes ?? ["jwt", "key"],
+    require: normalizeRequire(route.require ?? {}),
+    rates: route.rates ?? [],
+    meters: Object.fromEntries(charged),
+    countWhen: route.countWhen ?? "not-5xx",
+  };
+}
+
+function normalizeRequire(require: NonNullable<RoutePart["require"]>): RequireSettings {
+  return {
+    roles: require.roles ?? [],
+    permissions: require.permissions ?? [],
+    scopes: require.scopes ?? [],
+    features: require.features ?? [],
+    accountParam: require.account?.slice("path.".length) ?? null,
+    ownerParam: require.owner?.slice("path.".length) ?? null,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * Meaning across keys: names that lead nowhere, routes that collide, listeners that loop. Main thread.
+ * The rules live in `rules-*.ts`; here they are listed. Not here: the shape of single values (`validate.ts`).
+ */
+import type { Fault } from "./faults.ts";
+import { createReport } from "./report.ts";
+import { checkIssuers } from "./rules-identity.ts";
+import { checkPlans, checkRates, checkRoles } from "./rules-plans.ts";
+import { checkRoutePairs, checkRoutes } from "./rules-routes.ts";
+import { checkServer } from "./rules-server.ts";
+import { checkUpstreams } from "./rules-upstreams.ts";
+import type { View } from "./view.ts";
+import type { YamlSource } from "./yaml-source.ts";
+
+/** Every fault of meaning in the parts of the file whose shape is right. */
+export function meaningFaults(source: YamlSource, view: View): readonly Fault[] {
+  const report = createReport(source);
+  checkServer(view, report);
+  checkIssuers(view, report);
+  checkRoles(view, report);
+  checkRates(view, report);
+  checkPlans(view, report);
+  checkUpstreams(view, report);
+  checkRoutes(view, report);
+  checkRoutePairs(view, report);
+  return report.faults;
+}

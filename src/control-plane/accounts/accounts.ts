@@ -1,0 +1,128 @@
+/** Accounts: who is charged and limited. Main thread; every change is announced to the workers before it is answered. */
+import { wallMs } from "#core/clock.ts";
+import { newId } from "#core/ids.ts";
+import type { AccountRecord } from "#shared/principals.ts";
+import type { Announce } from "#control-plane/fleet/announce.ts";
+import type { Database } from "#control-plane/store/database.ts";
+import { ConflictError } from "./conflict.ts";
+
+export interface Account extends AccountRecord {
+  readonly createdAtMs: number;
+}
+
+export interface NewAccount {
+  readonly name: string;
+  readonly externalId: string | null;
+  readonly plan: string | null;
+}
+
+export interface AccountChange {
+  readonly name?: string;
+  readonly plan?: string | null;
+  readonly state?: "active" | "suspended";
+}
+
+export class Accounts {
+  readonly #db: Database;
+  readonly #announce: Announce;
+
+  constructor(db: Database, announce: Announce) {
+    this.#db = db;
+    this.#announce = announce;
+  }
+
+  /** Throws `ConflictError` when the external id is taken. */
+  async create(wanted: NewAccount): Promise<Account> {
+    const account = await this.#insert(wanted);
+    if (account === null) throw new ConflictError(`An account with the external id ${wanted.externalId} exists`);
+    await this.#announce({ kind: "account", id: account.id, externalId: account.externalId });
+    return account;
+  }
+
+  /** The account the operator's systems know by this id; made at first sight. Two at once make one. */
+  async getOrCreate(externalId: string): Promise<Account> {
+    const made =
+      (await this.byExternalId(externalId)) ?? (await this.#insert({ name: externalId, externalId, plan: null }));
+    const account = made ?? (await this.byExternalId(externalId));
+    if (account === null) throw new Error("An account vanished while it was made");
+    return account;
+  }
+
+  async #insert(wanted: NewAccount): Promise<Account | null> {
+    const row = {
+      id: newId("acct"),
+      external_id: wanted.externalId,
+      name: wanted.name,
+      state: "active" as const,
+      plan: wanted.plan,
+      created_at: wallMs(),
+    };
+    const result = await this.#db
+      .insertInto("accounts")
+      .values(row)
+      .onConflict((conflict) => conflict.column("external_id").doNothing())
+      .executeTakeFirst();
+    return result.numInsertedOrUpdatedRows === 1n ? toAccount(row) : null;
+  }
+
+  async byId(id: string): Promise<Account | null> {
+    const row = await this.#db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
+    return row === undefined ? null : toAccount(row);
+  }
+
+  async byExternalId(externalId: string): Promise<Account | null> {
+    const row = await this.#db
+      .selectFrom("accounts")
+      .selectAll()
+      .where("external_id", "=", externalId)
+      .executeTakeFirst();
+    return row === undefined ? null : toAccount(row);
+  }
+
+  /** By our id or the operator's. */
+  async find(idOrExternalId: string): Promise<Account | null> {
+    return (await this.byId(idOrExternalId)) ?? (await this.byExternalId(idOrExternalId));
+  }
+
+  /** A page in order of creation; `after` is the id of the last one of the page before. */
+  async list(count: number, after: string | null): Promise<readonly Account[]> {
+    const cursor = after === null ? null : await this.byId(after);
+    let query = this.#db.selectFrom("accounts").selectAll().orderBy("created_at").orderBy("id").limit(count);
+    if (cursor !== null) {
+      query = query.where((where) =>
+        where.or([
+          where("created_at", ">", cursor.createdAtMs),
+          where.and([where("created_at", "=", cursor.createdAtMs), where("id", ">", cursor.id)]),
+        ]),
+      );
+    }
+    return (await query.execute()).map(toAccount);
+  }
+
+  /** null when there is no such account. In force on the next request. */
+  async change(id: string, change: AccountChange): Promise<Account | null> {
+    if (Object.keys(change).length > 0)
+      await this.#db.updateTable("accounts").set(change).where("id", "=", id).execute();
+    const account = await this.byId(id);
+    if (account !== null) await this.#announce({ kind: "account", id, externalId: account.externalId });
+    return account;
+  }
+}
+
+function toAccount(row: {
+  id: string;
+  external_id: string | null;
+  name: string;
+  state: "active" | "suspended";
+  plan: string | null;
+  created_at: number;
+}): Account {
+  return {
+    id: row.id,
+    externalId: row.external_id,
+    name: row.name,
+    state: row.state,
+    plan: row.plan,
+    createdAtMs: row.created_at,
+  };
+}

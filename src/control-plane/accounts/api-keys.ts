@@ -1,0 +1,125 @@
+/** API keys: made, listed, revoked. Main thread. The secret is returned once by `create` and kept only as its HMAC. */
+import { wallMs } from "#core/clock.ts";
+import { newId } from "#core/ids.ts";
+import { type KeyEnvironment, maskedKey, newKey } from "#core/key-format.ts";
+import { keyHash } from "#core/key-hash.ts";
+import type { KeyRecord } from "#shared/principals.ts";
+import type { Announce } from "#control-plane/fleet/announce.ts";
+import type { Database } from "#control-plane/store/database.ts";
+import type { Tables } from "#control-plane/store/tables.ts";
+import type { Selectable } from "kysely";
+
+export interface ApiKey extends KeyRecord {
+  readonly masked: string;
+  readonly name: string | null;
+  readonly env: KeyEnvironment;
+  readonly createdAtMs: number;
+  readonly revokedAtMs: number | null;
+}
+
+export interface NewApiKey {
+  readonly accountId: string;
+  readonly name: string | null;
+  readonly env: KeyEnvironment;
+  readonly roles: readonly string[];
+  readonly scopes: readonly string[] | null;
+  readonly expiresAtMs: number | null;
+}
+
+export class ApiKeys {
+  readonly #db: Database;
+  readonly #pepper: Uint8Array;
+  readonly #announce: Announce;
+
+  constructor(db: Database, pepper: Uint8Array, announce: Announce) {
+    this.#db = db;
+    this.#pepper = pepper;
+    this.#announce = announce;
+  }
+
+  /** The key and its secret, which nobody can read again. The account must exist. */
+  async create(brand: string, wanted: NewApiKey): Promise<{ readonly key: ApiKey; readonly secret: string }> {
+    const secret = newKey(brand, wanted.env);
+    const row = {
+      id: newId("key"),
+      account_id: wanted.accountId,
+      hash: keyHash(secret, this.#pepper),
+      masked: maskedKey(secret),
+      name: wanted.name,
+      env: wanted.env,
+      roles: JSON.stringify(wanted.roles),
+      scopes: wanted.scopes === null ? null : JSON.stringify(wanted.scopes),
+      created_at: wallMs(),
+      expires_at: wanted.expiresAtMs,
+      revoked_at: null,
+    };
+    await this.#db.insertInto("api_keys").values(row).execute();
+    return { key: toApiKey(row), secret };
+  }
+
+  /** The key with this secret, revoked ones included. */
+  bySecret(secret: string): Promise<ApiKey | null> {
+    return this.byHash(keyHash(secret, this.#pepper));
+  }
+
+  async byHash(hash: string): Promise<ApiKey | null> {
+    const row = await this.#db.selectFrom("api_keys").selectAll().where("hash", "=", hash).executeTakeFirst();
+    return row === undefined ? null : toApiKey(row);
+  }
+
+  async byId(id: string): Promise<ApiKey | null> {
+    const row = await this.#db.selectFrom("api_keys").selectAll().where("id", "=", id).executeTakeFirst();
+    return row === undefined ? null : toApiKey(row);
+  }
+
+  /** A page in order of creation, of one account or (null) of all; `after` is the id of the last one of the page before. */
+  async list(accountId: string | null, count: number, after: string | null): Promise<readonly ApiKey[]> {
+    const cursor = after === null ? null : await this.byId(after);
+    let query = this.#db.selectFrom("api_keys").selectAll().orderBy("created_at").orderBy("id").limit(count);
+    if (accountId !== null) query = query.where("account_id", "=", accountId);
+    if (cursor !== null) {
+      query = query.where((where) =>
+        where.or([
+          where("created_at", ">", cursor.createdAtMs),
+          where.and([where("created_at", "=", cursor.createdAtMs), where("id", ">", cursor.id)]),
+        ]),
+      );
+    }
+    return (await query.execute()).map(toApiKey);
+  }
+
+  /** null when there is no such key (of this account, where one is named). In force on the next request; revoking twice keeps the first time. */
+  async revoke(id: string, accountId: string | null): Promise<ApiKey | null> {
+    const key = await this.byId(id);
+    if (key === null || (accountId !== null && key.accountId !== accountId)) return null;
+    const revoke = this.#db
+      .updateTable("api_keys")
+      .set({ revoked_at: wallMs() })
+      .where("id", "=", id)
+      .where("revoked_at", "is", null);
+    await revoke.execute();
+    await this.#announce({ kind: "key", id });
+    return this.byId(id);
+  }
+}
+
+function toApiKey(row: Selectable<Tables["api_keys"]>): ApiKey {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    roles: listOf(row.roles),
+    scopes: row.scopes === null ? null : listOf(row.scopes),
+    expiresAtMs: row.expires_at,
+    revoked: row.revoked_at !== null,
+    masked: row.masked,
+    name: row.name,
+    env: row.env,
+    createdAtMs: row.created_at,
+    revokedAtMs: row.revoked_at,
+  };
+}
+
+function listOf(json: string): readonly string[] {
+  const value: unknown = JSON.parse(json);
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+}

@@ -1,0 +1,46 @@
+/** Who calls a self-service endpoint: what the worker wrote into the internal headers. Main thread. Clients cannot reach this listener. */
+import type { FastifyRequest } from "fastify";
+import type { PlanSettings } from "#config/settings.ts";
+import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
+import type { Account } from "#control-plane/accounts/accounts.ts";
+import { reject } from "./problems.ts";
+import type { Services } from "./services.ts";
+
+export interface Caller {
+  readonly account: Account;
+  readonly user: string | null;
+  readonly roles: readonly string[];
+  /** null: an unnarrowed key. */
+  readonly scopes: readonly string[] | null;
+  readonly plan: PlanSettings;
+  readonly keyId: string | null;
+}
+
+/** Refuses a request whose account is gone meanwhile. */
+export async function callerOf(request: FastifyRequest, services: Services): Promise<Caller> {
+  const account = await services.accounts.byId(header(request, INTERNAL_HEADERS.account) ?? "");
+  if (account === null) reject("credentials_invalid", "account:gone", "Account does not exist any more");
+  const settings = services.settings();
+  const plan = settings.plans[header(request, INTERNAL_HEADERS.plan) ?? ""] ?? settings.plans[settings.defaultPlan];
+  if (plan === undefined) throw new Error("Settings have no default plan");
+  const keyId = header(request, INTERNAL_HEADERS.keyId);
+  const scopes = list(header(request, INTERNAL_HEADERS.scope), " ");
+  return {
+    account,
+    user: header(request, INTERNAL_HEADERS.user),
+    roles: list(header(request, INTERNAL_HEADERS.roles), ","),
+    scopes: keyId !== null && scopes.length === 0 ? null : scopes,
+    plan,
+    keyId,
+  };
+}
+
+/** Undoes the percent-encoding of `request-headers.ts`. */
+function header(request: FastifyRequest, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === "string" && value !== "" ? decodeURIComponent(value) : null;
+}
+
+function list(text: string | null, separator: string): readonly string[] {
+  return text === null ? [] : text.split(separator);
+}

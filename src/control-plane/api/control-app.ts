@@ -1,0 +1,41 @@
+/** A Fastify instance as every listener of the control API uses it. Main thread. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { newId } from "#core/ids.ts";
+import { answerProblems } from "./problems.ts";
+import type { Services } from "./services.ts";
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+export function newControlApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    genReqId: (request) => {
+      const given = request.headers["x-request-id"];
+      return typeof given === "string" && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : newId("req");
+    },
+    rewriteUrl: (request) => withoutPrefix(request.url ?? "/", services.settings().server.prefix),
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: "array", allErrors: false } },
+  });
+  // Clients often send `content-type: application/json` with no body at all, on DELETE say.
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
+    try {
+      done(null, body === "" ? undefined : JSON.parse(String(body)));
+    } catch {
+      done(Object.assign(new Error("Body is not valid JSON"), { statusCode: 400 }), undefined);
+    }
+  });
+  app.addHook("onSend", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    reply.header("x-content-type-options", "nosniff");
+  });
+  answerProblems(app, () => services.settings().errors.format);
+  return app;
+}
+
+/** Workers forward paths as clients sent them, prefix included. */
+function withoutPrefix(url: string, prefix: string): string {
+  return url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : url;
+}

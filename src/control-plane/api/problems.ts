@@ -1,0 +1,50 @@
+/** Errors of the control API, in the same form as those of the request path. Main thread. */
+import type { FastifyError, FastifyInstance } from "fastify";
+import { type Refusal, refuse } from "#core/errors.ts";
+import { errorBody } from "#core/problem.ts";
+import { ConflictError } from "#control-plane/accounts/conflict.ts";
+
+/** Thrown by handlers to answer with a refusal. */
+export class RefusedError extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.detail);
+    this.name = "RefusedError";
+    this.refusal = refusal;
+  }
+}
+
+/** Ends the handler with a refusal. */
+export function reject(code: Refusal["code"], rule: string, detail: string): never {
+  throw new RefusedError(refuse(code, rule, detail));
+}
+
+export function answerProblems(app: FastifyInstance, format: () => "problem" | "plain"): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const refusal = refusalOf(error);
+    if (refusal.code === "internal_error")
+      request.log.error({ event: "bug", err: error }, "A request failed in the control plane");
+    const { status, contentType, body } = errorBody(refusal, request.id, format());
+    return reply.code(status).header("content-type", contentType).header("cache-control", "no-store").send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const refusal = refuse("route_not_found", "route:none", "No endpoint takes this path and method");
+    const { status, contentType, body } = errorBody(refusal, request.id, format());
+    return reply.code(status).header("content-type", contentType).send(body);
+  });
+}
+
+function refusalOf(error: FastifyError): Refusal {
+  if (error instanceof RefusedError) return error.refusal;
+  if (error instanceof ConflictError) return refuse("conflict", "state:conflict", error.message);
+  if (error.validation !== undefined) {
+    const [first] = error.validation;
+    const where = `${error.validationContext ?? "request"}${first?.instancePath ?? ""}`;
+    return { ...refuse("malformed_request", `schema:${where}`, error.message), fields: { path: where } };
+  }
+  if (error.statusCode === 413) return refuse("body_too_large", "limit:body", "Body is too large");
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return refuse("malformed_request", "body:syntax", error.message);
+  return refuse("internal_error", "gateway:bug", "Something went wrong in the gateway");
+}

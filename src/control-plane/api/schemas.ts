@@ -1,0 +1,64 @@
+/** Shapes of the control API's inputs. Unknown members are refused. Main thread. */
+import Type from "typebox";
+import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
+
+const strict = { additionalProperties: false } as const;
+const name = Type.String({ minLength: 1, maxLength: 200 });
+const word = Type.String({ minLength: 1, maxLength: 100 });
+const words = Type.Array(word, { maxItems: 100, uniqueItems: true });
+
+export const Page = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    cursor: Type.Optional(Type.String({ maxLength: 100 })),
+  },
+  strict,
+);
+
+export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
+
+const keyBody = {
+  name: Type.Optional(Type.Union([name, Type.Null()])),
+  env: Type.Optional(Type.Enum([...KEY_ENVIRONMENTS])),
+  roles: Type.Optional(words),
+  scopes: Type.Optional(Type.Union([words, Type.Null()])),
+  /** A duration from now. */
+  expires: Type.Optional(Type.String({ pattern: "^[1-9][0-9]*(s|m|h|d)$" })),
+};
+
+export const OwnKeyBody = Type.Object(keyBody, strict);
+export const KeyBody = Type.Object({ ...keyBody, account: Type.String({ minLength: 1, maxLength: 255 }) }, strict);
+export const KeyPage = Type.Object(
+  { ...Page.properties, account: Type.Optional(Type.String({ maxLength: 255 })) },
+  strict,
+);
+
+export const KeyLookup = Type.Object({ key: Type.String({ minLength: 1, maxLength: 200 }) }, strict);
+
+export const AccountBody = Type.Object(
+  {
+    name,
+    externalId: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])),
+    plan: Type.Optional(Type.Union([word, Type.Null()])),
+  },
+  strict,
+);
+
+export const AccountPatch = Type.Object(
+  {
+    name: Type.Optional(name),
+    plan: Type.Optional(Type.Union([word, Type.Null()])),
+    state: Type.Optional(Type.Enum(["active", "suspended"])),
+  },
+  { ...strict, minProperties: 1 },
+);
+
+export const UsageQuery = Type.Object(
+  {
+    account: Type.Optional(Type.String({ maxLength: 255 })),
+    from: Type.Optional(Type.String({ maxLength: 40 })),
+    to: Type.Optional(Type.String({ maxLength: 40 })),
+    limit: Type.Integer({ minimum: 1, maximum: 100_000, default: 10_000 }),
+  },
+  strict,
+);

@@ -1,0 +1,15 @@
+/** What the endpoints work with. Main thread. */
+import type { Settings } from "#config/settings.ts";
+import type { Accounts } from "#control-plane/accounts/accounts.ts";
+import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
+import type { UsageParts } from "#control-plane/metering/account-usage.ts";
+
+export interface Services {
+  /** The settings in force now. */
+  readonly settings: () => Settings;
+  readonly accounts: Accounts;
+  readonly keys: ApiKeys;
+  readonly keySets: IssuerKeySets;
+  readonly usage: UsageParts;
+}

@@ -1,0 +1,235 @@
+/**
+ * The running gateway as the main thread has it: foundation, fleet and listeners, and how they start, reload and stop.
+ * The composition root of the control plane.
+ * Order of a start: lock → store → ledger folds what an earlier run left → counters are seeded → key sets → workers → ready.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Settings } from "#config/settings.ts";
+import { createMetrics } from "#shared/metrics-table.ts";
+import { createTable } from "#shared/shared-table.ts";
+import type { Snapshot } from "#shared/messages.ts";
+import { Answers } from "./accounts/answers.ts";
+import { type AdminToken, adminToken } from "./api/admin-token.ts";
+import { buildAdmin } from "./api/admin.ts";
+import { buildMetrics } from "./api/metrics.ts";
+import { buildSelfService } from "./api/self-service.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import { snapshotOf } from "./fleet/snapshot.ts";
+import { Foundation } from "./foundation.ts";
+import { countedWindows, seedCounters } from "./metering/usage.ts";
+
+/** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
+const RATE_ENTRIES = 1_048_576;
+const FOLD_MS = 1000;
+const SWEEP_MS = 10 * 60_000;
+
+export interface GatewayParts {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly logLevel: string;
+  /** The workers' program, `data-plane/worker.ts`. */
+  readonly workerEntry: URL;
+}
+
+/** Where a started gateway is reached. */
+export interface Started {
+  readonly listen: string;
+  /** null: switched off. */
+  readonly admin: string | null;
+  /** The admin token, when this start made it: the only time it can be shown. */
+  readonly newAdminToken: string | null;
+}
+
+export class Gateway {
+  readonly foundation: Foundation;
+  readonly #parts: GatewayParts;
+  readonly #fleet: Fleet;
+  readonly #metricsTable = createMetrics();
+  readonly #socketDir = mkdtempSync(join(tmpdir(), "tollgate-"));
+  readonly #apps: FastifyInstance[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #adminToken: AdminToken;
+  readonly #newAdminToken: string | null;
+  #settings: Settings;
+  #snapshot: Snapshot;
+  #counted: ReadonlySet<string>;
+  #ready = false;
+  #configGood = true;
+
+  /** Takes the data folder and opens the store; nothing listens yet. Throws with a clear message, and leaves nothing behind. */
+  static async open(parts: GatewayParts): Promise<Gateway> {
+    // The fleet is made after the foundation that announces to it; nothing is announced before.
+    let gateway: Gateway | null = null;
+    const foundation = await Foundation.open({
+      settings: () => gateway?.settings ?? parts.settings,
+      log: parts.log,
+      announce: async (what) => gateway?.fleet.announce(what),
+      publishKeys: async (issuer, keys) => gateway?.fleet.useKeySet(issuer, keys),
+      isLive: (writer) => gateway?.fleet.isLive(writer) ?? false,
+    });
+    gateway = new Gateway(parts, foundation, await adminToken(foundation.db, parts.settings.server.adminToken));
+    return gateway;
+  }
+
+  private constructor(
+    parts: GatewayParts,
+    foundation: Foundation,
+    token: { readonly token: AdminToken; readonly made: string | null },
+  ) {
+    this.#parts = parts;
+    this.foundation = foundation;
+    this.#adminToken = token.token;
+    this.#newAdminToken = token.made;
+    this.#settings = parts.settings;
+    this.#snapshot = snapshotOf(parts.settings, null);
+    this.#counted = countedWindows(parts.settings);
+    const { services, keySets } = foundation;
+    const answers = new Answers(services.accounts, services.keys, (issuer) => keySets.refresh(issuer));
+    const start = {
+      pepper: foundation.pepper,
+      rates: createTable(RATE_ENTRIES, 1),
+      counters: foundation.countersBuffer,
+      metrics: this.#metricsTable,
+      journalDir: foundation.journalDir,
+      runId: foundation.run,
+      controlSocket: join(this.#socketDir, "control.sock"),
+      logLevel: parts.logLevel,
+    };
+    const answer = answers.answer.bind(answers);
+    this.#fleet = new Fleet(
+      { entry: parts.workerEntry, start, log: parts.log, answer, keySets: () => keySets.current() },
+      this.#snapshot,
+    );
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get fleet(): Fleet {
+    return this.#fleet;
+  }
+
+  /** Starts listening; resolves when everything is ready for traffic. On failure everything is closed again. */
+  async start(): Promise<Started> {
+    try {
+      await this.foundation.recover();
+      await this.foundation.keySets.use(this.#settings.identity.issuers);
+      await this.#listenControl();
+      const port = await this.#fleet.start();
+      const admin = await this.#listenAdmin();
+      this.foundation.lock.announce({ pid: process.pid, opsSocket: join(this.#socketDir, "ops.sock") });
+      this.#every(FOLD_MS, () => this.foundation.ledger.fold());
+      this.#every(SWEEP_MS, async () => void this.foundation.counters.sweep(Date.now()));
+      this.#ready = true;
+      return {
+        listen: textAddress(this.#settings.server.listen.host, port),
+        admin,
+        newAdminToken: this.#newAdminToken,
+      };
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  async #listenControl(): Promise<void> {
+    const selfService = buildSelfService(this.foundation.services, this.#parts.log, () => this.#ready);
+    const ops = buildAdmin({ ...this.#adminParts(), token: null });
+    this.#apps.push(selfService, ops);
+    await selfService.listen({ path: join(this.#socketDir, "control.sock") });
+    await ops.listen({ path: join(this.#socketDir, "ops.sock") });
+  }
+
+  async #listenAdmin(): Promise<string | null> {
+    const address = this.#settings.server.admin;
+    if (address === null) return null;
+    const app = buildAdmin({ ...this.#adminParts(), token: this.#adminToken });
+    this.#apps.push(app);
+    const url = await app.listen({ host: address.host, port: address.port });
+    return textAddress(address.host, Number(new URL(url).port));
+  }
+
+  #adminParts() {
+    const registry = buildMetrics({
+      table: this.#metricsTable,
+      routeNames: () => new Map(Object.entries(this.#snapshot.routeMetrics).map(([name, place]) => [place, name])),
+      workers: () => this.#fleet.size,
+      configGood: () => this.#configGood,
+    });
+    const metrics = async () => ({ contentType: registry.contentType, text: await registry.metrics() });
+    return { services: this.foundation.services, log: this.#parts.log, ready: () => this.#ready, metrics };
+  }
+
+  /**
+   * Takes new settings into force for the next request; resolves when every worker has them, with the names of changed settings
+   * that need a restart. Throws and changes nothing when they cannot be used.
+   */
+  async reload(settings: Settings): Promise<readonly string[]> {
+    const { keySets, ledger, db, counters } = this.foundation;
+    await keySets.use(settings.identity.issuers);
+    const counted = new Set(countedWindows(settings));
+    await ledger.fold();
+    await seedCounters(db, counters, counted.difference(new Set(this.#counted)));
+    this.#counted = counted.union(new Set(this.#counted));
+    const ignored = needRestart(this.#settings, settings);
+    const { listen, admin } = this.#settings.server;
+    this.#settings = { ...settings, server: { ...settings.server, listen, admin }, store: this.#settings.store };
+    if (settings.server.adminToken !== null) this.#adminToken.replace(settings.server.adminToken);
+    this.#snapshot = snapshotOf(this.#settings, this.#snapshot);
+    await Promise.all(Object.entries(keySets.current()).map(([issuer, keys]) => this.#fleet.useKeySet(issuer, keys)));
+    await this.#fleet.useSnapshot(this.#snapshot);
+    this.#configGood = true;
+    return ignored;
+  }
+
+  /** A reload was refused before it got here: for the metric. */
+  reloadRefused(): void {
+    this.#configGood = false;
+  }
+
+  /** Answers what is under way, takes nothing new, writes all usage into the ledger. True when all ended within `server.drainTimeout`. */
+  async stop(): Promise<boolean> {
+    this.#ready = false;
+    const inTime = await this.#fleet.stop(this.#settings.server.drainTimeoutMs);
+    await this.foundation.ledger.fold();
+    await this.#close();
+    return inTime;
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#fleet.stop(0);
+    await Promise.all(this.#apps.map((app) => app.close()));
+    rmSync(this.#socketDir, { recursive: true, force: true });
+    await this.foundation.close();
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    const run = () =>
+      work().catch((error: unknown) =>
+        this.#parts.log.error({ event: "background-failed", err: error }, "Background work failed; it is tried again"),
+      );
+    this.#timers.push(setInterval(() => void run(), ms));
+  }
+}
+
+/** Names of changed settings that a running process cannot take on. */
+function needRestart(before: Settings, after: Settings): readonly string[] {
+  const pairs: readonly (readonly [string, unknown, unknown])[] = [
+    ["server.listen", before.server.listen, after.server.listen],
+    ["server.admin", before.server.admin, after.server.admin],
+    ["server.workers", before.server.workers, after.server.workers],
+    ["server.limits.headerBytes", before.server.limits.headerBytesMax, after.server.limits.headerBytesMax],
+    ["store.url", before.store.file, after.store.file],
+  ];
+  return pairs.flatMap(([name, old, now]) => (JSON.stringify(old) === JSON.stringify(now) ? [] : [name]));
+}
+
+function textAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

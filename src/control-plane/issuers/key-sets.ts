@@ -1,0 +1,192 @@
+/**
+ * The key sets of all issuers, fetched once for all workers. Main thread.
+ * Fetched at start and every five minutes; a token with an unknown `kid` asks for one more, at most every 10 s an issuer.
+ * The last good set is kept on disk and goes on being used while the issuer is down, also across restarts.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { request } from "undici";
+import type { IssuerSettings } from "#config/settings.ts";
+import { monotonicNs } from "#core/clock.ts";
+import type { KeySets, PublicKey } from "#shared/principals.ts";
+import { type ReadKeySet, readKeySet } from "./key-policy.ts";
+
+const FETCH_TIMEOUT_MS = 5000;
+const SET_BYTES_MAX = 1024 * 1024;
+const REFRESH_MS = 5 * 60_000;
+/** Least time between two fetches that unknown keys ask for. */
+export const COOLDOWN_NS = 10_000_000_000n;
+
+interface IssuerState {
+  readonly settings: IssuerSettings;
+  keys: readonly PublicKey[];
+  /** What `keys` was read from, to see whether a fetch brought something new. */
+  text: string;
+  underWay: Promise<void> | null;
+  /** When an unknown key last led to a fetch; null: never. */
+  askedAtNs: bigint | null;
+}
+
+export interface KeySetsParts {
+  readonly dataDir: string;
+  readonly log: Logger;
+  /** The public set of the gateway's own issuer, as text. */
+  readonly localKeySet: () => string;
+  /** Hands a changed set to the workers; resolves when all have it. */
+  readonly publish: (issuer: string, keys: readonly PublicKey[]) => Promise<void>;
+}
+
+export class IssuerKeySets {
+  readonly #parts: KeySetsParts;
+  readonly #keptDir: string;
+  #issuers = new Map<string, IssuerState>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(parts: KeySetsParts) {
+    this.#parts = parts;
+    this.#keptDir = join(parts.dataDir, "key-sets");
+    mkdirSync(this.#keptDir, { recursive: true, mode: 0o700 });
+    this.#timer = setInterval(() => void this.#fetchAll(), REFRESH_MS).unref();
+  }
+
+  /** Follows these issuers from now on. Resolves when each has keys, or had its chance to get some. Throws on an unusable `file:` set. */
+  async use(issuers: readonly IssuerSettings[]): Promise<void> {
+    const next = new Map(issuers.map((settings) => [settings.name, this.#stateFor(settings)]));
+    for (const state of next.values()) if (state.settings.jwks.kind !== "url") this.#readOwn(state);
+    const before = this.#issuers;
+    this.#issuers = next;
+    const added = [...next].flatMap(([name, state]) =>
+      state.settings.jwks.kind === "url" && before.get(name) !== state ? [state] : [],
+    );
+    await Promise.all(
+      added.map((state) => {
+        this.#readKept(state);
+        const fetch = this.#fetch(state);
+        return state.keys.length === 0 ? fetch : undefined;
+      }),
+    );
+  }
+
+  /** What is known of an issuer whose settings did not change, else a new state. */
+  #stateFor(settings: IssuerSettings): IssuerState {
+    const known = this.#issuers.get(settings.name);
+    if (known !== undefined && JSON.stringify(known.settings) === JSON.stringify(settings)) return known;
+    return { settings, keys: [], text: "", underWay: null, askedAtNs: null };
+  }
+
+  current(): KeySets {
+    return Object.fromEntries([...this.#issuers].map(([name, { keys }]) => [name, keys]));
+  }
+
+  /** A token names a key that is not in the set. Fetches, unless an unknown key led to a fetch in the last 10 s. */
+  async refresh(issuer: string): Promise<void> {
+    const state = this.#issuers.get(issuer);
+    if (state === undefined || state.settings.jwks.kind !== "url") return;
+    const now = monotonicNs();
+    if (state.underWay === null && (state.askedAtNs === null || now - state.askedAtNs >= COOLDOWN_NS)) {
+      state.askedAtNs = now;
+      await this.#fetch(state);
+    } else {
+      await state.underWay;
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #fetchAll(): Promise<void> {
+    await Promise.all(
+      [...this.#issuers.values()]
+        .filter(({ settings }) => settings.jwks.kind === "url")
+        .map((state) => this.#fetch(state)),
+    );
+  }
+
+  /** Single flight; never rejects: on failure the last good set stays. */
+  #fetch(state: IssuerState): Promise<void> {
+    state.underWay ??= this.#fetchNow(state).finally(() => {
+      state.underWay = null;
+    });
+    return state.underWay;
+  }
+
+  async #fetchNow(state: IssuerState): Promise<void> {
+    const { settings } = state;
+    if (settings.jwks.kind !== "url") return;
+    try {
+      const text = await download(settings.jwks.url);
+      if (text === state.text) return;
+      const read = readKeySet(text, settings.algorithms);
+      if (read.keys.length === 0) throw new Error("Key set has no usable key");
+      this.#take(state, text, read);
+      this.#keep(settings.name, text);
+      await this.#parts.publish(settings.name, state.keys);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const facts = { event: "key-set-failed", issuer: settings.name, reason, kept_keys: state.keys.length };
+      this.#parts.log.warn(facts, "Key set could not be fetched; the last good one stays");
+    }
+  }
+
+  #take(state: IssuerState, text: string, read: ReadKeySet): void {
+    state.keys = read.keys;
+    state.text = text;
+    for (const { kid, reason } of read.refused) {
+      this.#parts.log.warn(
+        { event: "key-refused", issuer: state.settings.name, kid, reason },
+        "A key of the set is not used",
+      );
+    }
+  }
+
+  #readOwn(state: IssuerState): void {
+    const { jwks, name, algorithms } = state.settings;
+    const text = jwks.kind === "file" ? readFileSync(jwks.path, "utf8") : this.#parts.localKeySet();
+    const read = readKeySet(text, algorithms);
+    if (read.keys.length === 0) {
+      throw new Error(
+        `Issuer ${name} has no usable key: ${read.refused.map(({ kid, reason }) => `${kid ?? "a key"}: ${reason}`).join(", ") || "its set is empty"}`,
+      );
+    }
+    this.#take(state, text, read);
+  }
+
+  #readKept(state: IssuerState): void {
+    try {
+      const text = readFileSync(this.#keptFile(state.settings.name), "utf8");
+      this.#take(state, text, readKeySet(text, state.settings.algorithms));
+    } catch {
+      // None kept yet, or unreadable: the fetch that follows decides.
+    }
+  }
+
+  #keep(issuer: string, text: string): void {
+    const file = this.#keptFile(issuer);
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  #keptFile(issuer: string): string {
+    return join(this.#keptDir, `${issuer}.json`);
+  }
+}
+
+/** The text behind the URL: status 200, at most 1 MiB, within 5 s, no redirects. */
+async function download(url: string): Promise<string> {
+  const { statusCode, body } = await request(url, {
+    headers: { accept: "application/json" },
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    const part = Buffer.from(chunk);
+    bytes += part.length;
+    if (bytes > SET_BYTES_MAX) throw new Error(`Key set is larger than ${SET_BYTES_MAX} bytes`);
+    chunks.push(part);
+  }
+  if (statusCode !== 200) throw new Error(`Issuer answered ${statusCode}`);
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,197 @@
+/**
+ * The phases on a made-up request, step by step, for `tollgate explain`. Runs in a command, on no worker.
+ * Uses the functions the gate uses; looks at limits, takes nothing.
+ */
+import type { Settings } from "#config/settings.ts";
+import { type Refusal, refuse } from "#core/errors.ts";
+import { fits } from "#core/limits.ts";
+import { isWellFormedKey } from "#core/key-format.ts";
+import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
+import { type Exchange, isRefusal } from "./exchange.ts";
+import { readCredential } from "#data-plane/identity/credentials.ts";
+import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
+import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
+import { authorize } from "#data-plane/policy/authorize.ts";
+import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import { readTarget, type Target } from "#data-plane/route/path.ts";
+import { readHead } from "#data-plane/wire/head.ts";
+import { buildRuntime, type Runtime } from "./runtime.ts";
+import { TraceIds } from "./trace-ids.ts";
+import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
+
+export interface DryRunParts {
+  readonly settings: Settings;
+  readonly request: Exchange;
+  readonly keySets: KeySets;
+  /** null: no such key. */
+  readonly findKey: (secret: string) => Promise<{ readonly key: KeyRecord; readonly account: AccountRecord } | null>;
+  /** By our id or the operator's; null: not seen yet. */
+  readonly findAccount: (id: string) => Promise<AccountRecord | null>;
+  /** Units used now, by meter. */
+  readonly usedUnits: (account: string) => Promise<ReadonlyMap<string, number>>;
+}
+
+export interface DryRun {
+  readonly steps: readonly { readonly phase: string; readonly outcome: string }[];
+  readonly route: string | null;
+  readonly upstream: string | null;
+  readonly limits: readonly string[];
+  /** null: the request would be forwarded. */
+  readonly refusal: Refusal | null;
+}
+
+/** Walks the phases until one refuses or all have passed. */
+export async function dryRun(parts: DryRunParts): Promise<DryRun> {
+  const pools = new Pools();
+  const control = controlPool("/nowhere");
+  const runtime = buildRuntime(
+    { version: 1, settings: parts.settings, routeMetrics: {} },
+    pools,
+    control,
+    new TraceIds(),
+  );
+  const walk = new Walk(parts, runtime);
+  const refusal = await walk.go();
+  if (refusal !== null) walk.step(walk.phase, `refused: ${refusal.detail}`);
+  return {
+    steps: walk.steps,
+    route: walk.route?.name ?? null,
+    upstream: walk.route?.upstream.name ?? null,
+    limits: walk.limits,
+    refusal,
+  };
+}
+
+class Walk {
+  readonly steps: { readonly phase: string; readonly outcome: string }[] = [];
+  readonly limits: string[] = [];
+  phase = "parse";
+  route: CompiledRoute | null = null;
+  readonly #parts: DryRunParts;
+  readonly #runtime: Runtime;
+
+  constructor(parts: DryRunParts, runtime: Runtime) {
+    this.#parts = parts;
+    this.#runtime = runtime;
+  }
+
+  step(phase: string, outcome: string): void {
+    this.steps.push({ phase, outcome });
+  }
+
+  async go(): Promise<Refusal | null> {
+    const { request } = this.#parts;
+    const target = readTarget(request.target);
+    if (isRefusal(target)) return target;
+    const head = readHead(request, target.authority);
+    if (isRefusal(head)) return head;
+    this.step("parse", `path ${target.text}, host ${head.host}`);
+    this.phase = "route";
+    const found = this.#runtime.routes.find(head.host, request.method, target.segments);
+    if (found.kind === "none") return refuse("route_not_found", "route:none", "No route takes this path");
+    if (found.kind === "method")
+      return refuse("method_not_allowed", "route:method", `This path takes ${found.allowed.join(", ")}`);
+    this.route = found.route;
+    this.step("route", `${found.route.name}, auth ${found.route.auth}, upstream ${found.route.upstream.name}`);
+    return this.#caller(found.route, found.values, head.names, target);
+  }
+
+  async #caller(
+    route: CompiledRoute,
+    values: readonly string[],
+    names: readonly string[],
+    target: Target,
+  ): Promise<Refusal | null> {
+    this.phase = "identify";
+    const principal = await this.#identify(route, names, target);
+    if (principal !== null && isRefusal(principal)) return principal;
+    this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
+    this.phase = "authorize";
+    const refusal = principal === null ? null : authorize(principal, route, values);
+    if (refusal !== null) return refusal;
+    this.step("authorize", "allowed");
+    this.phase = "admit";
+    this.#tellRates(route, principal);
+    const limit = principal === null ? null : await this.#quotas(route, principal);
+    if (limit === null)
+      this.step("admit", "within all limits, as far as quotas say; rates are counted by the running gateway");
+    return limit;
+  }
+
+  async #identify(route: CompiledRoute, names: readonly string[], target: Target): Promise<Principal | Refusal | null> {
+    if (route.auth === "none") return null;
+    const { settings } = this.#runtime;
+    const credential = readCredential(names, this.#parts.request.rawHeaders, target.query, settings.identity.keys);
+    if (credential === null) {
+      return route.auth === "optional"
+        ? null
+        : refuse("credentials_missing", `route:${route.name}`, "No token and no API key");
+    }
+    if ("code" in credential) return credential;
+    if (credential.kind === "key" ? !route.acceptsKey : !route.acceptsJwt) {
+      return refuse(
+        "credentials_invalid",
+        `route:${route.name}`,
+        `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
+      );
+    }
+    return credential.kind === "key" ? this.#byKey(credential.text) : this.#byToken(credential.text);
+  }
+
+  async #byKey(secret: string): Promise<Principal | Refusal> {
+    const { settings } = this.#runtime;
+    if (!isWellFormedKey(secret, settings.identity.keys.brand))
+      return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
+    const found = await this.#parts.findKey(secret);
+    if (found === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
+    if (found.key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
+    if (found.key.expiresAtMs !== null && found.key.expiresAtMs <= Date.now())
+      return refuse("key_expired", "key:expired", "API key has expired");
+    return principalOfKey(found.key, found.account, settings);
+  }
+
+  async #byToken(text: string): Promise<Principal | Refusal> {
+    const { settings } = this.#runtime;
+    const verifier = new TokenVerifier(settings.identity.issuers, this.#parts.keySets, () => Promise.resolve());
+    const token = await verifier.verify(text);
+    if ("code" in token) return token;
+    const externalId = accountOfToken(token);
+    if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");
+    const known = await this.#parts.findAccount(externalId);
+    const account = known ?? { id: "(made at first sight)", externalId, name: externalId, state: "active", plan: null };
+    return principalOfToken(token, account, settings);
+  }
+
+  #tellRates(route: CompiledRoute, principal: Principal | null): void {
+    for (const rate of route.rates) {
+      const figures = rate.byPlan.get(principal?.plan.id ?? "") ?? rate.standard;
+      this.limits.push(
+        `rate ${rate.settings.name}: ${figures.limit} per ${figures.perMs / 1000} s, burst ${figures.bucket.burst}, by ${rate.settings.by.join(" + ")}`,
+      );
+    }
+  }
+
+  async #quotas(route: CompiledRoute, principal: Principal): Promise<Refusal | null> {
+    const used = await this.#parts.usedUnits(principal.account.id);
+    let refusal: Refusal | null = null;
+    for (const { meter, units } of route.units) {
+      const quota = principal.plan.quotas[meter];
+      const now = used.get(meter) ?? 0;
+      this.limits.push(
+        `meter ${meter}: costs ${units}, used ${now} of ${quota?.limit ?? "unlimited"}${quota === undefined ? "" : ` per ${quota.per}`}`,
+      );
+      if (quota !== undefined && !quota.shadow && !fits(now, units, quota.limit)) {
+        refusal ??= {
+          ...refuse("quota_exceeded", `quota:${meter}`, `Used ${now} of ${quota.limit} ${meter} this ${quota.per}`),
+          status: quota.status,
+        };
+      }
+    }
+    return refusal;
+  }
+}
+
+function describe(principal: Principal): string {
+  const who = principal.keyId === null ? `token of ${principal.user ?? "nobody"}` : `key ${principal.keyId}`;
+  return `${who}, account ${principal.publicAccount}, plan ${principal.plan.id}, roles ${principal.roles.join(", ") || "none"}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * What a lane hands to the phases and what the phases make of it. The phases see only this and cannot tell lanes apart.
+ * Worker thread. Values are set once, by the phase named; nobody changes them afterwards.
+ */
+import type { Refusal } from "#core/errors.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
+import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
+import type { Reservation } from "#data-plane/metering/reservation.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A request as a lane read it off the wire. */
+export interface Exchange {
+  readonly method: string;
+  /** The request target as received. */
+  readonly target: string;
+  readonly httpVersion: string;
+  /** Names and values in turn, as received, duplicates kept. */
+  readonly rawHeaders: readonly string[];
+  /** Address of the socket's peer. */
+  readonly peerAddress: string;
+  readonly encrypted: boolean;
+}
+
+/** A request that passed every check and may be forwarded. */
+export interface Passage {
+  readonly exchange: Exchange;
+  readonly requestId: string;
+  /** The snapshot this request is served by, to its end, whatever is reloaded meanwhile. */
+  readonly runtime: Runtime;
+  readonly head: RequestHead;
+  readonly route: CompiledRoute;
+  /** Normalised path and query: what was matched is what is forwarded. */
+  readonly target: string;
+  /** null on routes that let anonymous callers in. */
+  readonly principal: Principal | null;
+  /** Address of the client: the socket's, or what trusted proxies say. */
+  readonly clientAddress: string;
+  /** null: nothing to charge. */
+  readonly reservation: Reservation | null;
+  /** `RateLimit` and `RateLimit-Policy`, names and values in turn; empty when no limit applies. */
+  readonly limitHeaders: readonly string[];
+}
+
+/** What the gate says of a request. */
+export type Verdict =
+  | { readonly kind: "forward"; readonly passage: Passage }
+  | {
+      readonly kind: "refused";
+      readonly refusal: Refusal;
+      readonly requestId: string;
+      readonly runtime: Runtime;
+      /** null: refused before a route was found. */
+      readonly route: CompiledRoute | null;
+    };
+
+/** Tells a refusal from what a phase gives when it lets the request on. */
+export function isRefusal<T extends object>(value: T | Refusal): value is Refusal {
+  return "code" in value && "rule" in value;
+}

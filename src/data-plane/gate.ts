@@ -1,0 +1,165 @@
+/**
+ * The gate: the phases of a request, in their order. Worker thread.
+ *
+ *   parse ▸ route ▸ identify ▸ authorize ▸ admit ▸ (forward ▸ settle, by the lane)
+ *     │       │        │           │         │
+ *    400   404 405    401         403    402 403 429 503
+ *
+ * A refusal is a value and ends the request at once; nothing has been taken from any limit then.
+ * Not here: reading and writing sockets (`wire/`), and what comes after a verdict.
+ */
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { Exchange, Passage, Verdict } from "./exchange.ts";
+import { isRefusal } from "./exchange.ts";
+import { readCredential } from "#data-plane/identity/credentials.ts";
+import type { Identifier } from "#data-plane/identity/identify.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
+import type { Settler } from "#data-plane/metering/reservation.ts";
+import type { Admitter } from "#data-plane/policy/admit.ts";
+import { authorize } from "#data-plane/policy/authorize.ts";
+import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import { readTarget, type Target } from "#data-plane/route/path.ts";
+import type { Runtime } from "./runtime.ts";
+import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
+import { type RequestHead, readHead } from "#data-plane/wire/head.ts";
+
+/** A request whose route is known. */
+interface Routed {
+  readonly exchange: Exchange;
+  readonly requestId: string;
+  readonly runtime: Runtime;
+  readonly head: RequestHead;
+  readonly target: Target;
+  readonly route: CompiledRoute;
+  readonly values: readonly string[];
+}
+
+export interface GateParts {
+  readonly identifier: Identifier;
+  readonly admitter: Admitter;
+  readonly settler: Settler;
+}
+
+export class Gate {
+  readonly #parts: GateParts;
+  #runtime: Runtime;
+
+  constructor(parts: GateParts, runtime: Runtime) {
+    this.#parts = parts;
+    this.#runtime = runtime;
+  }
+
+  get runtime(): Runtime {
+    return this.#runtime;
+  }
+
+  /** From the next request on. */
+  use(runtime: Runtime): void {
+    this.#runtime = runtime;
+  }
+
+  /** Runs the phases; synchronous unless the caller is seen for the first time. Rejects only on a bug or when the control plane is gone. */
+  enter(exchange: Exchange): Verdict | Promise<Verdict> {
+    const runtime = this.#runtime;
+    const requestId = requestIdOf(exchange) ?? runtime.traces.requestId();
+    const target = readTarget(exchange.target);
+    if (isRefusal(target)) return refused(target, requestId, runtime, null);
+    const head = readHead(exchange, target.authority);
+    if (isRefusal(head)) return refused(head, requestId, runtime, null);
+    const found = runtime.routes.find(head.host, exchange.method, target.segments);
+    if (found.kind === "none")
+      return refused(refuse("route_not_found", "route:none", "No route takes this path"), requestId, runtime, null);
+    if (found.kind === "method") return refused(wrongMethod(found.allowed), requestId, runtime, null);
+    return this.#identify({ exchange, requestId, runtime, head, target, route: found.route, values: found.values });
+  }
+
+  #identify(routed: Routed): Verdict | Promise<Verdict> {
+    const { exchange, head, route, runtime, target } = routed;
+    if (route.auth === "none") return this.#authorize(routed, null);
+    const credential = readCredential(head.names, exchange.rawHeaders, target.query, runtime.settings.identity.keys);
+    if (credential !== null && isRefusal(credential)) return refusedAt(credential, routed);
+    const principal = this.#parts.identifier.identify(credential, route, runtime);
+    return principal instanceof Promise
+      ? principal.then((known) => this.#authorize(routed, known))
+      : this.#authorize(routed, principal);
+  }
+
+  #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
+    if (principal === null) return this.#admit(routed, null);
+    if (isRefusal(principal)) return refusedAt(principal, routed);
+    const refusal = authorize(principal, routed.route, routed.values);
+    return refusal === null ? this.#admit(routed, principal) : refusedAt(refusal, routed);
+  }
+
+  #admit(routed: Routed, principal: Principal | null): Verdict {
+    const { exchange, head, requestId, route, runtime, target } = routed;
+    const tooLarge = bodyTooLarge(head, runtime);
+    if (tooLarge !== null) return refusedAt(tooLarge, routed);
+    const charged = principal !== null && route.units.length > 0;
+    if (charged && !this.#parts.settler.healthy && runtime.settings.metering.onJournalFailure === "refuse")
+      return refusedAt(METERING_DOWN, routed);
+    const clientAddress = clientAddressOf(exchange, head.names, runtime.trustedProxies);
+    const admission = this.#parts.admitter.admit(runtime, route, principal, clientAddress, requestId);
+    if (isRefusal(admission)) return refusedAt(admission, routed);
+    const passage: Passage = {
+      exchange,
+      requestId,
+      runtime,
+      head,
+      route,
+      target: target.text,
+      principal,
+      clientAddress,
+      ...admission,
+    };
+    return { kind: "forward", passage };
+  }
+}
+
+/** Usage cannot be written just now; better to refuse than to serve unmetered. */
+export const METERING_DOWN: Refusal = {
+  code: "metering_unavailable",
+  rule: "metering:journal",
+  detail: "Usage cannot be recorded just now",
+  fields: { retry_after: 1 },
+  headers: ["Retry-After", "1"],
+};
+
+function bodyTooLarge(head: RequestHead, runtime: Runtime): Refusal | null {
+  const { bodyBytesMax } = runtime.settings.server.limits;
+  if (bodyBytesMax === null || head.contentLength === null || head.contentLength <= bodyBytesMax) return null;
+  return bodyRefusal(bodyBytesMax);
+}
+
+export function bodyRefusal(bytesMax: number): Refusal {
+  return {
+    code: "body_too_large",
+    rule: "limit:body",
+    detail: `Body is larger than ${bytesMax} bytes`,
+    fields: { limit: bytesMax },
+    close: true,
+  };
+}
+
+/** A client may name its request, in characters that are safe in logs and headers. */
+function requestIdOf(exchange: Exchange): string | null {
+  const { rawHeaders } = exchange;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const value = rawHeaders[i + 1] ?? "";
+    if (rawHeaders[i]?.toLowerCase() === "x-request-id") return /^[A-Za-z0-9._-]{1,128}$/.test(value) ? value : null;
+  }
+  return null;
+}
+
+function wrongMethod(allowed: readonly string[]): Refusal {
+  const list = [...allowed].sort().join(", ");
+  return { ...refuse("method_not_allowed", "route:method", `This path takes ${list}`), headers: ["Allow", list] };
+}
+
+function refused(refusal: Refusal, requestId: string, runtime: Runtime, route: CompiledRoute | null): Verdict {
+  return { kind: "refused", refusal, requestId, runtime, route };
+}
+
+function refusedAt(refusal: Refusal, routed: Routed): Verdict {
+  return refused(refusal, routed.requestId, routed.runtime, routed.route);
+}

@@ -1,0 +1,29 @@
+/** Reading claims by path: `org.id` reaches into objects, a whole name with dots wins. Worker thread, pure; own properties only. */
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** The value at `path`, or undefined. */
+export function claimAt(claims: Claims, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path];
+  let value: unknown = claims;
+  for (const name of path.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    // Checked on the line above: an object that has this own property.
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+/** A claim that names something: a non-empty text of at most 255 characters, or an integer as text. */
+export function textClaim(claims: Claims, path: string | null): string | null {
+  const value = path === null ? undefined : claimAt(claims, path);
+  if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
+  return typeof value === "string" && value.length > 0 && value.length <= 255 ? value : null;
+}
+
+/** A claim that lists things: a list of texts, or one text split at spaces. Anything else lists nothing. */
+export function listClaim(claims: Claims, path: string | null): readonly string[] {
+  const value = path === null ? undefined : claimAt(claims, path);
+  if (typeof value === "string") return value.split(" ").filter((item) => item !== "");
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+}

@@ -1,0 +1,47 @@
+/**
+ * Phase 3, first part: which credential a request carries. Worker thread, pure.
+ * One place only: a request with two credentials is refused, never "first wins".
+ */
+import { type Refusal, refuse } from "#core/errors.ts";
+import { looksLikeKey } from "#core/key-format.ts";
+import type { IdentitySettings } from "#config/settings.ts";
+
+export interface Credential {
+  readonly kind: "jwt" | "key";
+  readonly text: string;
+}
+
+const QUERY_CREDENTIAL = /(?:^|&)(?:api_?key|access_token)=/i;
+
+/** The credential, null when there is none, or why it cannot be taken. `names` as in `RequestHead`. */
+export function readCredential(
+  names: readonly string[],
+  rawHeaders: readonly string[],
+  query: string,
+  keys: IdentitySettings["keys"],
+): Credential | Refusal | null {
+  if (query !== "" && QUERY_CREDENTIAL.test(query)) {
+    return refuse("malformed_request", "credential:query", "Credentials in the query string are refused: use a header");
+  }
+  let found: Credential | null = null;
+  for (const [index, name] of names.entries()) {
+    if (name !== "authorization" && !keys.headers.includes(name)) continue;
+    if (found !== null) return refuse("malformed_request", "credential:two-places", "Credentials in two headers");
+    const value = rawHeaders[2 * index + 1] ?? "";
+    const credential =
+      name === "authorization" ? readAuthorization(value, keys) : ({ kind: "key", text: value } as const);
+    if ("code" in credential) return credential;
+    found = credential;
+  }
+  return found;
+}
+
+function readAuthorization(value: string, keys: IdentitySettings["keys"]): Credential | Refusal {
+  const match = /^bearer +([^ ].*)$/i.exec(value);
+  const text = match?.[1];
+  if (text === undefined)
+    return refuse("credentials_invalid", "credential:scheme", "Authorization is not `Bearer` and a token or key");
+  if (!looksLikeKey(text, keys.brand)) return { kind: "jwt", text };
+  if (keys.headers.includes("authorization")) return { kind: "key", text };
+  return refuse("credentials_invalid", "credential:header", `Keys are sent in ${keys.headers.join(" or ")}`);
+}

@@ -1,0 +1,101 @@
+/**
+ * Phase 3, identify: from a request's credential to a principal. Worker thread.
+ * Synchronous for a caller seen before; the first sight asks the control plane. A failure to ask is 503, never a guess.
+ */
+import { wallMs } from "#core/clock.ts";
+import { type Refusal, refuse } from "#core/errors.ts";
+import { isWellFormedKey } from "#core/key-format.ts";
+import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import type { Runtime } from "#data-plane/runtime.ts";
+import type { Credential } from "./credentials.ts";
+import type { Directory } from "./directory.ts";
+import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "./principal.ts";
+import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
+
+/** Keyed by record or token and by account, so that a change of either, or of the settings, makes a new principal. */
+type PrincipalCache = WeakMap<
+  object,
+  { readonly account: AccountRecord; readonly runtime: Runtime; readonly principal: Principal }
+>;
+
+export class Identifier {
+  readonly #directory: Directory;
+  readonly #verifier: TokenVerifier;
+  readonly #principals: PrincipalCache = new WeakMap();
+
+  constructor(directory: Directory, verifier: TokenVerifier) {
+    this.#directory = directory;
+    this.#verifier = verifier;
+  }
+
+  /** null: nobody, on a route that allows it. */
+  identify(
+    credential: Credential | null,
+    route: CompiledRoute,
+    runtime: Runtime,
+  ): Principal | Refusal | null | Promise<Principal | Refusal> {
+    if (credential === null) {
+      return route.auth === "optional"
+        ? null
+        : refuse("credentials_missing", `route:${route.name}`, "No token and no API key");
+    }
+    const accepted = credential.kind === "key" ? route.acceptsKey : route.acceptsJwt;
+    if (!accepted)
+      return refuse(
+        "credentials_invalid",
+        `route:${route.name}`,
+        `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
+      );
+    return credential.kind === "key" ? this.#byKey(credential.text, runtime) : this.#byToken(credential.text, runtime);
+  }
+
+  #byKey(secret: string, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+    if (!isWellFormedKey(secret, runtime.settings.identity.keys.brand)) {
+      return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
+    }
+    return after(this.#directory.key(secret), (key) => this.#withKey(key, runtime));
+  }
+
+  #withKey(key: KeyRecord | null, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+    if (key === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
+    if (key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
+    if (key.expiresAtMs !== null && key.expiresAtMs <= wallMs())
+      return refuse("key_expired", "key:expired", "API key has expired");
+    return after(this.#directory.account(key.accountId), (account) =>
+      account === null
+        ? refuse("credentials_invalid", "key:account", "API key belongs to no account")
+        : this.#principal(key, account, runtime, () => principalOfKey(key, account, runtime.settings)),
+    );
+  }
+
+  #byToken(text: string, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+    return after(this.#verifier.verify(text), (token) => ("code" in token ? token : this.#withToken(token, runtime)));
+  }
+
+  #withToken(token: VerifiedToken, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+    const externalId = accountOfToken(token);
+    if (externalId === null) {
+      const claim = token.issuer.claims.account ?? token.issuer.claims.user;
+      return refuse("credentials_invalid", `token:${claim}`, `Token has no usable ${claim}`);
+    }
+    return after(this.#directory.externalAccount(externalId), (account) =>
+      account === null
+        ? refuse("credentials_invalid", "token:account", "Token belongs to no account")
+        : this.#principal(token, account, runtime, () => principalOfToken(token, account, runtime.settings)),
+    );
+  }
+
+  #principal(source: object, account: AccountRecord, runtime: Runtime, make: () => Principal): Principal {
+    const known = this.#principals.get(source);
+    if (known !== undefined && known.account === account && known.runtime === runtime) return known.principal;
+    const principal = make();
+    this.#principals.set(source, { account, runtime, principal });
+    return principal;
+  }
+}
+
+/** `next(value)`, at once when the value is there already: the common case makes no promise. */
+function after<T, R>(value: T | Promise<T>, next: (value: T) => R | Promise<R>): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

@@ -1,0 +1,103 @@
+/**
+ * The trusted issuers with their keys, and the check of one token's signature and claims. Worker thread.
+ * Which algorithm may verify comes from the configuration and the key, never from the token alone.
+ * Not here: fetching key sets (control plane) and remembering verified tokens (`token-verifier.ts`).
+ */
+import { type CryptoKey, errors, importJWK, jwtVerify } from "jose";
+import type { IssuerSettings } from "#config/settings.ts";
+import { wallMs } from "#core/clock.ts";
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { PublicKey } from "#shared/principals.ts";
+import { claimAt } from "./claims.ts";
+import type { ReadToken } from "./token-reader.ts";
+
+/** Keys tried for one token: more with the same kid and algorithm is a broken key set. */
+const CANDIDATES_MAX = 4;
+/** How far `iat` may lie ahead when the issuer's clock runs fast. Seconds. */
+const ISSUED_AHEAD_MAX_S = 60;
+
+export class Issuer {
+  readonly settings: IssuerSettings;
+  readonly #keys: readonly PublicKey[];
+  readonly #imported = new Map<PublicKey, Promise<CryptoKey | Uint8Array>>();
+
+  constructor(settings: IssuerSettings, keys: readonly PublicKey[]) {
+    this.settings = settings;
+    this.#keys = keys;
+  }
+
+  /** Whether the key set has a key of this name; a token without a name is tried against all. */
+  knows(kid: string | null): boolean {
+    return kid === null || this.#keys.some((key) => key.kid === kid);
+  }
+
+  /** null when signature and claims hold, else why not. */
+  async check(token: string, read: ReadToken): Promise<Refusal | null> {
+    if (!this.settings.algorithms.includes(read.alg))
+      return invalid("token:alg", "Token is signed with an algorithm this issuer may not use");
+    if (read.typ !== null && !this.#acceptsType(read.typ))
+      return invalid("token:typ", "Token is of a type this issuer may not use");
+    const candidates = this.#keys.filter(
+      (key) => (read.kid === null || key.kid === read.kid) && key.algorithms.includes(read.alg),
+    );
+    if (candidates.length === 0) return invalid("token:kid", "Token names a key the issuer does not have");
+    let refusal: Refusal | null = null;
+    for (const key of candidates.slice(0, CANDIDATES_MAX)) {
+      refusal = await this.#verify(token, read, key);
+      if (refusal?.rule !== "token:signature") break;
+    }
+    return refusal ?? this.#checkClaims(read);
+  }
+
+  #acceptsType(typ: string): boolean {
+    const bare = typ.toLowerCase().replace(/^application\//, "");
+    return this.settings.types.some((type) => type.toLowerCase() === bare);
+  }
+
+  async #verify(token: string, read: ReadToken, key: PublicKey): Promise<Refusal | null> {
+    try {
+      await jwtVerify(token, await this.#import(key, read.alg), {
+        algorithms: [read.alg],
+        issuer: this.settings.issuer,
+        audience: [...this.settings.audiences],
+        clockTolerance: this.settings.clockSkewMs / 1000,
+        currentDate: new Date(wallMs()),
+      });
+      return null;
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  #import(key: PublicKey, alg: string): Promise<CryptoKey | Uint8Array> {
+    const known = this.#imported.get(key);
+    if (known !== undefined) return known;
+    const imported = importJWK({ ...key.jwk }, alg);
+    this.#imported.set(key, imported);
+    return imported;
+  }
+
+  /** What jose leaves open: a future `iat`, a lifetime beyond the limit, claims that must be there. */
+  #checkClaims(read: ReadToken): Refusal | null {
+    const skewS = Math.max(this.settings.clockSkewMs / 1000, ISSUED_AHEAD_MAX_S);
+    if (read.issuedAt !== null && read.issuedAt > wallMs() / 1000 + skewS)
+      return invalid("token:iat", "Token was issued in the future");
+    const { maxLifetimeMs } = this.settings;
+    if (maxLifetimeMs !== null && (read.issuedAt === null || (read.expiresAt - read.issuedAt) * 1000 > maxLifetimeMs)) {
+      return invalid("token:lifetime", "Token lives longer than this issuer may let it");
+    }
+    const missing = this.settings.required.find((claim) => claimAt(read.payload, claim) === undefined);
+    return missing === undefined ? null : invalid(`token:${missing}`, `Token has no ${missing}`);
+  }
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof errors.JWTExpired) return refuse("token_expired", "token:exp", "Token has expired");
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return invalid(`token:${error.claim}`, `Token claim ${error.claim} is not acceptable`);
+  return invalid("token:signature", "Token signature does not verify");
+}
+
+function invalid(rule: string, detail: string): Refusal {
+  return refuse("credentials_invalid", rule, detail);
+}

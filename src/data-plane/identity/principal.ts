@@ -1,0 +1,74 @@
+/**
+ * The principal: who calls, what they may, by which plan. Worker thread; frozen, made from records, claims and settings.
+ * Sources of truth, never mixed: a key's roles come from our store; a token's roles and permissions come from the token alone.
+ * The plan comes from the account, else from the token's claim, else it is the default plan.
+ */
+import type { PlanSettings, Settings } from "#config/settings.ts";
+import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import { listClaim, textClaim } from "./claims.ts";
+import type { VerifiedToken } from "./token-verifier.ts";
+
+export interface Principal {
+  readonly kind: "jwt" | "key";
+  readonly account: AccountRecord;
+  /** The id the operator's own systems know, else ours. */
+  readonly publicAccount: string;
+  /** null: the key of an account, no user. */
+  readonly user: string | null;
+  readonly roles: readonly string[];
+  /** Patterns, wildcards included. */
+  readonly permissions: readonly string[];
+  /** null: not narrowed by scopes. */
+  readonly scopes: readonly string[] | null;
+  readonly keyId: string | null;
+  readonly plan: PlanSettings;
+}
+
+export function principalOfKey(key: KeyRecord, account: AccountRecord, settings: Settings): Principal {
+  return {
+    kind: "key",
+    account,
+    publicAccount: account.externalId ?? account.id,
+    user: null,
+    roles: key.roles,
+    permissions: permissionsOf(key.roles, settings),
+    scopes: key.scopes,
+    keyId: key.id,
+    plan: planOf(account, null, settings),
+  };
+}
+
+export function principalOfToken(token: VerifiedToken, account: AccountRecord, settings: Settings): Principal {
+  const { claims } = token.issuer;
+  const roles = listClaim(token.payload, claims.roles);
+  return {
+    kind: "jwt",
+    account,
+    publicAccount: account.externalId ?? account.id,
+    user: textClaim(token.payload, claims.user),
+    roles,
+    permissions: [...permissionsOf(roles, settings), ...listClaim(token.payload, claims.permissions)],
+    scopes: listClaim(token.payload, claims.scopes),
+    keyId: null,
+    plan: planOf(account, textClaim(token.payload, claims.plan), settings),
+  };
+}
+
+/** The account a token acts for: the account claim, or the user where no claim is configured. */
+export function accountOfToken(token: VerifiedToken): string | null {
+  const { claims } = token.issuer;
+  return textClaim(token.payload, claims.account ?? claims.user);
+}
+
+function permissionsOf(roles: readonly string[], settings: Settings): readonly string[] {
+  return roles.flatMap((role) => (Object.hasOwn(settings.roles, role) ? (settings.roles[role] ?? []) : []));
+}
+
+/** A plan that is not in the file any more counts as none. */
+function planOf(account: AccountRecord, claimed: string | null, settings: Settings): PlanSettings {
+  for (const id of [account.plan, claimed, settings.defaultPlan]) {
+    const plan = id !== null && Object.hasOwn(settings.plans, id) ? settings.plans[id] : undefined;
+    if (plan !== undefined) return plan;
+  }
+  throw new Error("Settings have no default plan");
+}

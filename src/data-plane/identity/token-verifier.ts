@@ -1,0 +1,85 @@
+/**
+ * Verified tokens, remembered until they expire. Worker thread.
+ * A token is known by the hash of all its characters; a reload or a new key set forgets everything it could have proved.
+ */
+import { hash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { wallMs } from "#core/clock.ts";
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { IssuerSettings } from "#config/settings.ts";
+import type { KeySets, PublicKey } from "#shared/principals.ts";
+import { Issuer } from "./issuers.ts";
+import { type ReadToken, readToken } from "./token-reader.ts";
+
+const VERIFIED_MAX = 50_000;
+
+/** A token whose signature and claims held. */
+export interface VerifiedToken {
+  readonly issuer: IssuerSettings;
+  readonly payload: ReadToken["payload"];
+  /** Seconds since 1970, leeway included: from then on it is refused. */
+  readonly validUntil: number;
+}
+
+export class TokenVerifier {
+  readonly #verified = new LRUCache<string, VerifiedToken>({ max: VERIFIED_MAX });
+  readonly #refresh: (issuer: string) => Promise<void>;
+  #issuers = new Map<string, Issuer>();
+  #keySets: KeySets;
+  /** Counts changes of issuers or keys, so that a check begun before one does not outlive it. */
+  #generation = 0;
+
+  /** `refresh` asks the control plane to fetch an issuer's key set anew and resolves when that is over. */
+  constructor(issuers: readonly IssuerSettings[], keySets: KeySets, refresh: (issuer: string) => Promise<void>) {
+    this.#refresh = refresh;
+    this.#keySets = keySets;
+    this.replaceIssuers(issuers);
+  }
+
+  replaceIssuers(issuers: readonly IssuerSettings[]): void {
+    this.#issuers = new Map(
+      issuers.map((settings) => [settings.issuer, new Issuer(settings, this.#keySets[settings.name] ?? [])]),
+    );
+    this.#forget();
+  }
+
+  replaceKeySet(issuer: string, keys: readonly PublicKey[]): void {
+    this.#keySets = { ...this.#keySets, [issuer]: keys };
+    this.replaceIssuers([...this.#issuers.values()].map(({ settings }) => settings));
+  }
+
+  #forget(): void {
+    this.#generation++;
+    this.#verified.clear();
+  }
+
+  /** Synchronous for a token seen before. */
+  verify(token: string): VerifiedToken | Refusal | Promise<VerifiedToken | Refusal> {
+    const id = hash("sha256", token, "base64url");
+    const known = this.#verified.get(id);
+    if (known === undefined) return this.#verifyNew(token, id);
+    if (wallMs() / 1000 < known.validUntil) return known;
+    return refuse("token_expired", "token:exp", "Token has expired");
+  }
+
+  async #verifyNew(token: string, id: string): Promise<VerifiedToken | Refusal> {
+    const read = readToken(token);
+    if ("code" in read) return read;
+    const trusted = this.#issuers.get(read.issuer);
+    if (trusted === undefined)
+      return refuse("credentials_invalid", "token:iss", "Token comes from an issuer that is not trusted");
+    if (!trusted.knows(read.kid)) await this.#refresh(trusted.settings.name);
+    const generation = this.#generation;
+    const issuer = this.#issuers.get(read.issuer) ?? trusted;
+    const refusal = await issuer.check(token, read);
+    if (refusal !== null) return refusal;
+    const { settings } = issuer;
+    const verified = {
+      issuer: settings,
+      payload: read.payload,
+      validUntil: read.expiresAt + settings.clockSkewMs / 1000,
+    };
+    if (generation === this.#generation) this.#verified.set(id, verified);
+    return verified;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The log of a worker: one JSON line for each refusal with the rule that refused, and for whatever went wrong. Worker thread.
+ * Never holds a credential: the query string is left out, and pino escapes the rest.
+ */
+import type { Logger } from "pino";
+import { type Refusal, statusOf } from "#core/errors.ts";
+
+export class RefusalLog {
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  refused(refusal: Refusal, requestId: string, method: string, target: string, client: string): void {
+    const path = target.split("?", 1)[0]?.slice(0, 1024);
+    const facts = {
+      event: "refused",
+      reason: refusal.rule,
+      code: refusal.code,
+      status: statusOf(refusal),
+      request_id: requestId,
+      method,
+      path,
+      client,
+    };
+    if (statusOf(refusal) >= 500) this.#log.warn(facts, refusal.detail);
+    else this.#log.info(facts, refusal.detail);
+  }
+
+  shadow(refusal: Refusal): void {
+    this.#log.info({ event: "shadow", reason: refusal.rule, code: refusal.code }, refusal.detail);
+  }
+
+  journal(error: unknown): void {
+    this.#log.error({ event: "journal-failed", err: error }, "Usage cannot be written");
+  }
+
+  bug(error: unknown): void {
+    this.#log.error({ event: "bug", err: error }, "A request failed in the gateway");
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Connections to the targets of one upstream: an undici pool a target, chosen in turn by weight. Worker thread.
+ * Lives across reloads while its settings stay the same (`Pools`).
+ */
+import { Pool } from "undici";
+import type { LimitSettings, UpstreamSettings } from "#config/settings.ts";
+
+const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
+
+export interface Target {
+  readonly pool: Pool;
+  readonly url: URL;
+  /** Path of the target URL that goes before every request path; no trailing slash. */
+  readonly basePath: string;
+}
+
+export class UpstreamPool {
+  readonly name: string;
+  readonly settings: Pick<UpstreamSettings, "host" | "credentials">;
+  readonly #targets: readonly Target[];
+  /** Targets in the order they are used: one place for each unit of weight. */
+  readonly #turns: readonly number[];
+  #next = 0;
+
+  constructor(
+    name: string,
+    settings: Pick<UpstreamSettings, "host" | "credentials">,
+    targets: readonly Target[],
+    weights: readonly number[],
+  ) {
+    this.name = name;
+    this.settings = settings;
+    this.#targets = targets;
+    this.#turns = interleave(weights);
+  }
+
+  pick(): Target {
+    const turn = this.#turns[this.#next] ?? 0;
+    this.#next = (this.#next + 1) % this.#turns.length;
+    const target = this.#targets[turn];
+    if (target === undefined) throw new Error(`Upstream ${this.name} has no target`);
+    return target;
+  }
+
+  /** Lets requests under way end, then closes the connections. */
+  async close(): Promise<void> {
+    await Promise.all(this.#targets.map(({ pool }) => pool.close()));
+  }
+}
+
+/** Smooth weighted round robin, unrolled: 3 and 1 give 0 0 1 0. The weights are divided by their common divisor first. */
+export function interleave(weights: readonly number[]): readonly number[] {
+  const divisor = weights.reduce(greatestCommonDivisor, 0);
+  const shares = weights.map((weight) => weight / divisor);
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const credit = shares.map(() => 0);
+  return Array.from({ length: total }, () => {
+    shares.forEach((share, index) => (credit[index] = (credit[index] ?? 0) + share));
+    const best = credit.indexOf(Math.max(...credit));
+    credit[best] = (credit[best] ?? 0) - total;
+    return best;
+  });
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+function openTarget(url: string, upstream: UpstreamSettings, limits: LimitSettings): Target {
+  const parsed = new URL(url);
+  const pool = new Pool(parsed.origin, {
+    connections: upstream.connections,
+    connectTimeout: upstream.connectTimeoutMs,
+    headersTimeout: limits.requestTimeoutMs,
+    bodyTimeout: limits.requestTimeoutMs,
+    maxHeaderSize: RESPONSE_HEADER_BYTES_MAX,
+    pipelining: 1,
+    allowH2: false,
+  });
+  return { pool, url: parsed, basePath: parsed.pathname.replace(/\/+$/, "") };
+}
+
+/** The control API behind its unix socket, used like any upstream. */
+export function controlPool(socketPath: string): UpstreamPool {
+  const pool = new Pool("http://control", { socketPath, connections: 64, pipelining: 1, allowH2: false });
+  const target = { pool, url: new URL("http://control"), basePath: "" };
+  return new UpstreamPool("tollgate", { host: "preserve", credentials: "strip" }, [target], [1]);
+}
+
+/** Keeps pools across reloads. */
+export class Pools {
+  #open = new Map<string, UpstreamPool>();
+
+  /** The pools for these upstreams: kept where nothing changed, new otherwise; what is not wanted any more drains and closes. */
+  replace(upstreams: readonly UpstreamSettings[], limits: LimitSettings): ReadonlyMap<string, UpstreamPool> {
+    const before = this.#open;
+    this.#open = new Map();
+    const byName = new Map<string, UpstreamPool>();
+    for (const upstream of upstreams) {
+      const id = JSON.stringify([upstream, limits.requestTimeoutMs]);
+      const pool = before.get(id) ?? openUpstream(upstream, limits);
+      this.#open.set(id, pool);
+      byName.set(upstream.name, pool);
+    }
+    for (const [id, pool] of before) {
+      // A request admitted before the reload may be about to use it: closed pools refuse new work, so wait a little.
+      if (!this.#open.has(id)) setTimeout(() => void pool.close(), 10_000).unref();
+    }
+    return byName;
+  }
+}
+
+function openUpstream(upstream: UpstreamSettings, limits: LimitSettings): UpstreamPool {
+  const targets = upstream.targets.map(({ url }) => openTarget(url, upstream, limits));
+  return new UpstreamPool(
+    upstream.name,
+    upstream,
+    targets,
+    upstream.targets.map(({ weight }) => weight),
+  );
+}

@@ -1,0 +1,49 @@
+/**
+ * Phase 6, forward: the headers an upstream gets. Worker thread, pure.
+ * The client's fields in their order and spelling, minus what is hop-by-hop, what only the gateway may say, and the credential;
+ * then what the gateway says. The result is names and values in turn.
+ */
+import type { Passage } from "#data-plane/exchange.ts";
+import { isStripped } from "#data-plane/wire/header-names.ts";
+import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
+import { addForwardedHeaders } from "./forwarded-headers.ts";
+
+export function upstreamRequestHeaders(passage: Passage, targetHost: string): string[] {
+  const { head, exchange, route } = passage;
+  const headers: string[] = [
+    "host",
+    route.upstream.settings.host === "target" ? targetHost : head.authority || targetHost,
+  ];
+  const stripsCredential = passage.principal !== null && route.upstream.settings.credentials === "strip";
+  const keyHeaders = passage.runtime.settings.identity.keys.headers;
+  let traced = false;
+  for (const [index, name] of head.names.entries()) {
+    if (name === "host" || isStripped(name) || head.connectionOptions.includes(name)) continue;
+    if (stripsCredential && (name === "authorization" || keyHeaders.includes(name))) continue;
+    if (name === "traceparent") traced = true;
+    headers.push(exchange.rawHeaders[2 * index] ?? name, exchange.rawHeaders[2 * index + 1] ?? "");
+  }
+  headers.push("x-request-id", passage.requestId);
+  if (!traced) headers.push("traceparent", passage.runtime.traces.next());
+  addForwardedHeaders(headers, passage);
+  addIdentityHeaders(headers, passage);
+  return headers;
+}
+
+/** The gateway's own endpoints get our account id, apps the one the operator's systems know. */
+function addIdentityHeaders(headers: string[], passage: Passage): void {
+  const { principal, route } = passage;
+  if (principal === null) return;
+  headers.push(INTERNAL_HEADERS.account, headerText(route.builtin ? principal.account.id : principal.publicAccount));
+  if (principal.user !== null) headers.push(INTERNAL_HEADERS.user, headerText(principal.user));
+  if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerText(principal.roles.join(",")));
+  headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
+  if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
+  if (principal.scopes !== null && principal.scopes.length > 0)
+    headers.push(INTERNAL_HEADERS.scope, headerText(principal.scopes.join(" ")));
+}
+
+/** Ids may hold any character; a field value may not (RFC 9110 §5.5). What is not printable ASCII goes percent-encoded. */
+function headerText(text: string): string {
+  return /^[\x20-\x24\x26-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+}

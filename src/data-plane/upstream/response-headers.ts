@@ -1,0 +1,41 @@
+/**
+ * The headers a client gets of an upstream's answer. Worker thread, pure. The upstream's fields in their order and spelling,
+ * minus hop-by-hop and what only the gateway may say; lines are never merged. Then what the gateway says.
+ */
+import type { Passage } from "#data-plane/exchange.ts";
+import { isHopByHop, isIdentityHeader } from "#data-plane/wire/header-names.ts";
+
+/** `raw` is names and values in turn; so is the result. `trailer` announces trailers the gateway passes on. */
+export function clientResponseHeaders(raw: readonly string[], passage: Passage): string[] {
+  const named = connectionOptions(raw);
+  const limited = passage.limitHeaders.length > 0;
+  const headers: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const spelled = raw[i] ?? "";
+    const name = spelled.toLowerCase();
+    if (
+      (isHopByHop(name) && name !== "trailer") ||
+      named.has(name) ||
+      isIdentityHeader(name) ||
+      name === "x-request-id"
+    )
+      continue;
+    if (limited && isLimitHeader(name)) continue;
+    headers.push(spelled, raw[i + 1] ?? "");
+  }
+  headers.push("x-request-id", passage.requestId, ...passage.limitHeaders);
+  return headers;
+}
+
+function connectionOptions(raw: readonly string[]): ReadonlySet<string> {
+  const named = new Set<string>();
+  for (let i = 0; i < raw.length; i += 2) {
+    if ((raw[i] ?? "").toLowerCase() !== "connection") continue;
+    for (const option of (raw[i + 1] ?? "").toLowerCase().split(",")) named.add(option.trim());
+  }
+  return named;
+}
+
+function isLimitHeader(name: string): boolean {
+  return name.startsWith("ratelimit") || name.startsWith("x-ratelimit");
+}

@@ -1,0 +1,218 @@
+/**
+ * One admitted request on the full lane: dispatched to its upstream by undici, streamed both ways with backpressure.
+ * Worker thread. The order that makes metering exact: answer's head arrives → settle (journal written) → head goes to the client.
+ * Every way out settles or releases the reservation exactly once (`#settled`).
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { errors, type Dispatcher } from "undici";
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { Passage } from "#data-plane/exchange.ts";
+import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
+import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
+import type { Target } from "#data-plane/upstream/pool.ts";
+import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
+import { clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
+import { cappedBody } from "./capped-body.ts";
+import { hasBody } from "./head.ts";
+
+/** Interim answers (1xx) passed on for one request; more is an upstream gone wrong. */
+const INTERIM_MAX = 16;
+
+/** What a forward needs of the lane. */
+export interface ForwardHost {
+  readonly settler: Settler;
+  /** Answers the client with a refusal; only before any byte of an answer went out. */
+  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
+  clientAborted(): void;
+}
+
+export class Forward implements Dispatcher.DispatchHandler {
+  readonly #host: ForwardHost;
+  readonly #passage: Passage;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #target: Target;
+  #controller: Dispatcher.DispatchController | null = null;
+  #settled = false;
+  #over = false;
+  #retried = false;
+  #interim = 0;
+
+  constructor(host: ForwardHost, passage: Passage, request: IncomingMessage, response: ServerResponse) {
+    this.#host = host;
+    this.#passage = passage;
+    this.#request = request;
+    this.#response = response;
+    this.#target = passage.route.upstream.pick();
+    response.on("close", () => this.#clientGone());
+    response.on("drain", () => this.#controller?.resume());
+  }
+
+  start(): void {
+    const { exchange, target, head, runtime } = this.#passage;
+    const { bodyBytesMax } = runtime.settings.server.limits;
+    const body = hasBody(head)
+      ? cappedBody(this.#request, head.chunked ? bodyBytesMax : null, () => this.#bodyTooLarge(bodyBytesMax ?? 0))
+      : null;
+    try {
+      this.#target.pool.dispatch(
+        {
+          method: exchange.method,
+          path: this.#target.basePath + target,
+          headers: upstreamRequestHeaders(this.#passage, this.#target.url.host),
+          body,
+        },
+        this,
+      );
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error("Request is over"));
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (this.#over) return;
+    const raw = headerTexts(controller.rawHeaders);
+    if (status < 200) return this.#passInterim(status, raw);
+    if (!this.#settle(status)) {
+      this.#end(METERING_DOWN);
+      controller.abort(new Error("Usage cannot be recorded"));
+      return;
+    }
+    this.#response.writeHead(status, clientResponseHeaders(raw, this.#passage));
+    // Heads go out at once: an event stream's first event may be minutes away.
+    if (!hasLength(raw)) this.#response.flushHeaders();
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    if (!this.#response.write(chunk)) controller.pause();
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#over) return;
+    this.#over = true;
+    const trailers = headerTexts(controller.rawTrailers);
+    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    this.#response.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#failed(error);
+  }
+
+  #passInterim(status: number, raw: readonly string[]): void {
+    if (++this.#interim > INTERIM_MAX) {
+      this.#end(refuse("upstream_invalid_response", "upstream:interim", "Upstream sent too many interim answers"));
+      this.#controller?.abort(new Error("Too many interim answers"));
+      return;
+    }
+    if (status === 102) this.#response.writeProcessing();
+    const link = raw.flatMap((text, index) =>
+      index % 2 === 0 && text.toLowerCase() === "link" ? [raw[index + 1] ?? ""] : [],
+    );
+    if (status === 103 && link.length > 0) this.#response.writeEarlyHints({ link });
+  }
+
+  #settle(status: number): boolean {
+    const { reservation, runtime } = this.#passage;
+    if (this.#settled || reservation === null) return true;
+    this.#settled = true;
+    return this.#host.settler.settle(reservation, status) || runtime.settings.metering.onJournalFailure === "serve";
+  }
+
+  #failed(error: unknown): void {
+    if (this.#over) return;
+    if (this.#mayRetry(error)) {
+      this.#retried = true;
+      this.start();
+      return;
+    }
+    this.#end(refusalOf(error, this.#passage));
+  }
+
+  /** A connection that had gone stale: safe to repeat where nothing was answered and repeating changes nothing. */
+  #mayRetry(error: unknown): boolean {
+    const { exchange, head } = this.#passage;
+    const safe = exchange.method === "GET" || exchange.method === "HEAD" || exchange.method === "OPTIONS";
+    return (
+      safe &&
+      !this.#retried &&
+      !this.#settled &&
+      !this.#response.headersSent &&
+      !hasBody(head) &&
+      isConnectionLost(error)
+    );
+  }
+
+  /** Ends with a refusal, or, when an answer is under way, by cutting it off: a clean end would pass for a whole answer. */
+  #end(refusal: Refusal): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#response.headersSent) {
+      this.#response.destroy();
+      return;
+    }
+    this.#settle(refusal.status ?? 502);
+    this.#host.refuse(this.#passage, this.#response, refusal);
+  }
+
+  #bodyTooLarge(bytesMax: number): void {
+    if (this.#over) return;
+    const { reservation } = this.#passage;
+    if (reservation !== null && !this.#settled) this.#host.settler.release(reservation);
+    this.#settled = true;
+    this.#end(bodyRefusal(bytesMax));
+    this.#controller?.abort(new Error("Body is too large"));
+  }
+
+  /** The client left: stop the upstream's work. Work that was begun counts by the rule for status 499. */
+  #clientGone(): void {
+    if (this.#over || this.#response.writableFinished) return;
+    this.#over = true;
+    this.#settle(CLIENT_CLOSED_STATUS);
+    this.#host.clientAborted();
+    this.#controller?.abort(new Error("Client is gone"));
+  }
+}
+
+/** undici gives header lines as buffers, names and values in turn. */
+function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
+  return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
+}
+
+function pairs(raw: readonly string[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index] ?? "", raw[2 * index + 1] ?? ""]);
+}
+
+function hasLength(raw: readonly string[]): boolean {
+  return raw.some((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function isConnectionLost(error: unknown): boolean {
+  return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(codeOf(error));
+}
+
+/** Public words only: no address of an upstream reaches a client. */
+function refusalOf(error: unknown, passage: Passage): Refusal {
+  const rule = `upstream:${passage.route.upstream.name}`;
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    return { ...refuse("upstream_timeout", rule, "Upstream did not answer in time"), status: 504 };
+  }
+  if (
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    codeOf(error).startsWith("HPE_")
+  ) {
+    return { ...refuse("upstream_invalid_response", rule, "Upstream sent an answer that is not HTTP"), status: 502 };
+  }
+  return { ...refuse("upstream_unreachable", rule, "Upstream cannot be reached"), status: 502 };
+}

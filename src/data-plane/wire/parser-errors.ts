@@ -1,0 +1,36 @@
+/** Answers to bytes that node's parser refuses: no request exists, so the connection gets one answer and is closed. Worker thread. */
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import type { Runtime } from "#data-plane/runtime.ts";
+import { type LocalResponse, refusalResponse } from "./refusal-response.ts";
+
+export function answerParserError(error: Error, socket: Duplex, runtime: Runtime, log: RefusalLog): void {
+  const refusal = refusalOf(error);
+  if (refusal === null || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const requestId = runtime.traces.requestId();
+  log.refused(refusal, requestId, "", "", "remoteAddress" in socket ? String(socket.remoteAddress) : "");
+  socket.end(responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format)));
+}
+
+/** null: the peer is gone, there is nobody to answer. */
+function refusalOf(error: Error): Refusal | null {
+  const code = "code" in error ? String(error.code) : "";
+  if (code === "ECONNRESET" || code === "EPIPE") return null;
+  if (code === "HPE_HEADER_OVERFLOW")
+    return refuse("headers_too_large", "limit:headers", "Request headers are too large");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return refuse("request_timeout", "limit:header-timeout", "Request headers took too long");
+  return refuse("malformed_request", "http:syntax", "Request is not valid HTTP/1.1");
+}
+
+/** A local answer as bytes, for sockets that have no response object. */
+export function responseBytes(local: LocalResponse): Buffer {
+  let head = `HTTP/1.1 ${local.status} ${STATUS_CODES[local.status] ?? ""}\r\n`;
+  for (let i = 0; i < local.headers.length; i += 2) head += `${local.headers[i]}: ${local.headers[i + 1]}\r\n`;
+  return Buffer.concat([Buffer.from(`${head}\r\n`, "latin1"), local.body]);
+}

@@ -1,0 +1,102 @@
+/**
+ * Entry of a worker thread: builds the data plane from what the main thread gave it, listens, and follows its messages.
+ * The composition root of the plane; decides nothing about requests.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import pino from "pino";
+import { CounterTable } from "#shared/counter-table.ts";
+import type { FromWorker, ToWorker, WorkerStart } from "#shared/messages.ts";
+import { WorkerMetrics } from "#shared/metrics-table.ts";
+import { RateTable } from "#shared/rate-table.ts";
+import { Gate } from "./gate.ts";
+import { ControlLink } from "#data-plane/identity/control-link.ts";
+import { Directory } from "#data-plane/identity/directory.ts";
+import { Identifier } from "#data-plane/identity/identify.ts";
+import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
+import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
+import { Settler } from "#data-plane/metering/reservation.ts";
+import { Admitter } from "#data-plane/policy/admit.ts";
+import { QuotaSelector } from "#data-plane/policy/quotas.ts";
+import { RateSelector } from "#data-plane/policy/rates.ts";
+import { RefusalLog } from "./refusal-log.ts";
+import { buildRuntime } from "./runtime.ts";
+import { TraceIds } from "./trace-ids.ts";
+import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
+import { FullLane } from "#data-plane/wire/full-lane.ts";
+
+const BACKLOG = 4096;
+
+function main(start: WorkerStart, post: (message: FromWorker) => void): (message: ToWorker) => void {
+  const { settings } = start.snapshot;
+  const log = pino({ level: start.logLevel, base: { worker: start.index } }, pino.destination({ fd: 2, sync: false }));
+  const refusals = new RefusalLog(log);
+  const metrics = new WorkerMetrics(start.metrics, start.index);
+  const link = new ControlLink(post);
+  const directory = new Directory(link, start.pepper);
+  const verifier = new TokenVerifier(settings.identity.issuers, start.keySets, async (issuer) => {
+    await link.ask({ kind: "refresh-keys", issuer });
+  });
+  const counters = new CounterTable(start.counters, start.owner);
+  const place = { dir: start.journalDir, run: start.runId, writer: start.owner };
+  const journal = new JournalWriter(place, settings.metering.durability, metrics, (error) => refusals.journal(error));
+  const settler = new Settler(journal, counters);
+  const admitter = new Admitter(
+    new RateSelector(new RateTable(start.rates, start.owner)),
+    new QuotaSelector(counters),
+    (refusal) => {
+      metrics.count("shadow_refusals");
+      refusals.shadow(refusal);
+    },
+  );
+  const pools = new Pools();
+  const control = controlPool(start.controlSocket);
+  const traces = new TraceIds();
+  const gate = new Gate(
+    { identifier: new Identifier(directory, verifier), admitter, settler },
+    buildRuntime(start.snapshot, pools, control, traces),
+  );
+  const lane = new FullLane({ gate, settler, metrics, refusals }, settings.server.limits);
+
+  lane.server.on("error", (error) => post({ type: "listen-failed", reason: error.message }));
+  lane.server.listen(
+    { port: start.port, host: settings.server.listen.host, backlog: BACKLOG, reusePort: start.reusePort },
+    () => {
+      const address = lane.server.address();
+      if (typeof address === "object" && address !== null) post({ type: "listening", port: address.port });
+    },
+  );
+
+  return (message) => {
+    switch (message.type) {
+      case "snapshot":
+        gate.use(buildRuntime(message.snapshot, pools, control, traces));
+        verifier.replaceIssuers(message.snapshot.settings.identity.issuers);
+        journal.setDurability(message.snapshot.settings.metering.durability);
+        post({ type: "done", seq: message.seq });
+        break;
+      case "key-set":
+        verifier.replaceKeySet(message.issuer, message.keys);
+        post({ type: "done", seq: message.seq });
+        break;
+      case "invalidate":
+        directory.invalidate(message.what);
+        post({ type: "done", seq: message.seq });
+        break;
+      case "drain":
+        void lane.drain().then(() => post({ type: "done", seq: message.seq }));
+        break;
+      case "answer":
+        link.answered(message.id, message.answer);
+        break;
+      case "answer-failed":
+        link.failed(message.id);
+        break;
+    }
+  };
+}
+
+const port = parentPort;
+if (port === null) throw new Error("worker.ts runs only as a worker thread");
+// The main thread of the same program made it, as a WorkerStart.
+const handle = main(workerData as WorkerStart, (message) => port.postMessage(message));
+port.on("message", (message: ToWorker) => handle(message));

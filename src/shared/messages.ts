@@ -1,0 +1,73 @@
+/**
+ * Everything the two planes say to each other, as plain data over a worker's message port.
+ * Order matters and is kept: messages to one worker arrive as sent, so an answer posted before an invalidation is older than it.
+ */
+import type { Settings } from "#config/settings.ts";
+import type { AccountRecord, KeyRecord, KeySets, PublicKey } from "./principals.ts";
+
+/** What a worker works by; replaced as a whole, atomically between two requests. */
+export interface Snapshot {
+  /** Counts up from 1 with every reload. */
+  readonly version: number;
+  readonly settings: Settings;
+  /** Index into the metrics table by route name. */
+  readonly routeMetrics: Readonly<Record<string, number>>;
+}
+
+/** What a worker thread starts with (`workerData`). */
+export interface WorkerStart {
+  readonly index: number;
+  /** Marks this thread's locks in shared tables; unique among live threads. */
+  readonly owner: number;
+  readonly snapshot: Snapshot;
+  readonly keySets: KeySets;
+  readonly pepper: Uint8Array;
+  readonly rates: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly metrics: SharedArrayBuffer;
+  readonly journalDir: string;
+  /** Names this run of the process in the names of its journal segments. */
+  readonly runId: string;
+  /** Unix socket of the control API. */
+  readonly controlSocket: string;
+  /** Port to listen on: the configured one, or the one the first worker got. */
+  readonly port: number;
+  /** Whether several workers share the port (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  /** Level of the log, as pino names it. */
+  readonly logLevel: string;
+}
+
+/** Questions a worker asks at first sight of a caller. */
+export type Question =
+  | { readonly kind: "key"; readonly hash: string }
+  | { readonly kind: "account"; readonly id: string }
+  /** Get or create: a token names an account we may not know yet. */
+  | { readonly kind: "external-account"; readonly externalId: string }
+  /** A token names a key the set lacks; answered when the set was fetched anew, or at once when it was fetched lately. */
+  | { readonly kind: "refresh-keys"; readonly issuer: string };
+
+export type Answer =
+  | { readonly kind: "key"; readonly key: KeyRecord | null }
+  | { readonly kind: "account"; readonly account: AccountRecord | null }
+  | { readonly kind: "refresh-keys" };
+
+/** What changed and must not be served from a worker's memory any more. */
+export type Invalidation =
+  | { readonly kind: "key"; readonly id: string }
+  | { readonly kind: "account"; readonly id: string; readonly externalId: string | null };
+
+export type ToWorker =
+  | { readonly type: "snapshot"; readonly seq: number; readonly snapshot: Snapshot }
+  | { readonly type: "key-set"; readonly seq: number; readonly issuer: string; readonly keys: readonly PublicKey[] }
+  | { readonly type: "invalidate"; readonly seq: number; readonly what: Invalidation }
+  | { readonly type: "drain"; readonly seq: number }
+  | { readonly type: "answer"; readonly id: number; readonly answer: Answer }
+  /** The question could not be answered; the request is refused with 503. */
+  | { readonly type: "answer-failed"; readonly id: number };
+
+export type FromWorker =
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "listen-failed"; readonly reason: string }
+  | { readonly type: "done"; readonly seq: number }
+  | { readonly type: "ask"; readonly id: number; readonly question: Question };
