@@ -80,7 +80,7 @@ function bareConfig(upstream: string): GatewayConfig {
 function fullConfig(upstream: string): GatewayConfig {
   return {
     server: { workers: 1 },
-    identity: { issuers: [{ name: "local", preset: "local", audiences: ["bench"] }] },
+    identity: { issuers: [{ name: "local", preset: "local", audiences: ["bench"], claims: { roles: "roles" } }] },
     roles: { Developer: ["models:*"] },
     rates: { api: { limit: 1_000_000, per: "1s" } },
     meters: { api_calls: {} },

@@ -22,7 +22,7 @@ export interface AdminClient {
   call(method: Method, path: string, body?: Json): Promise<Json>;
 }
 
-/** Like `call`, null when there is no such thing. */
+/** There is no such thing. */
 export class NotFound extends CommandFault {}
 
 /** Runs `work` with a client; whatever was opened is closed again. */
@@ -33,8 +33,8 @@ export async function withAdmin<T>(settings: Settings, work: (client: AdminClien
     } catch (error) {
       if (!(error instanceof DataFolderLocked)) throw error;
     }
-    const socket = readRunFile(settings.store.dataDir)?.opsSocket;
-    if (socket != null) return overSocket(socket, work);
+    const socket = readRunFile(settings.store.dataDir)?.opsSocket ?? null;
+    if (socket !== null) return overSocket(socket, work);
     if (Date.now() > until) throw new DataFolderLocked(settings.store.dataDir, readRunFile(settings.store.dataDir));
   }
 }

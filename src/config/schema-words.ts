@@ -1,5 +1,5 @@
 /** What a part of the schema wants, in words, for fault messages. Pure. */
-import { ADDRESS, DURATION, NAME, SIZE } from "./schema.ts";
+import { ADDRESS, DURATION, NAME, SIZE } from "./schema-parts.ts";
 
 /** The few JSON Schema keywords that `schema.ts` uses. */
 export interface SchemaNode {

@@ -10,17 +10,17 @@ import type { Settings } from "#config/settings.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import type { PublicKey } from "#shared/principals.ts";
 import { createTable } from "#shared/shared-table.ts";
-import { Accounts } from "./accounts/accounts.ts";
-import { ApiKeys } from "./accounts/api-keys.ts";
-import type { Services } from "./api/services.ts";
-import type { Announce } from "./fleet/announce.ts";
-import { IssuerKeySets } from "./issuers/key-sets.ts";
-import { LocalIssuer } from "./issuers/local-issuer.ts";
-import { Ledger } from "./metering/ledger.ts";
-import { countedWindows, seedCounters } from "./metering/usage.ts";
-import { type Database, openDatabase } from "./store/database.ts";
-import { DataFolderLock } from "./store/lock.ts";
-import { pepperOf } from "./store/pepper.ts";
+import { Accounts } from "#control-plane/accounts/accounts.ts";
+import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { Services } from "#control-plane/api/services.ts";
+import type { Announce } from "#control-plane/fleet/announce.ts";
+import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
+import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
+import { Ledger } from "#control-plane/metering/ledger.ts";
+import { countedWindows, seedCounters } from "#control-plane/metering/usage.ts";
+import { type Database, openDatabase } from "#control-plane/store/database.ts";
+import { DataFolderLock } from "#control-plane/store/lock.ts";
+import { pepperOf } from "#control-plane/store/pepper.ts";
 
 /** Places in the table of counters: 32 MiB of address space, of which only touched pages cost memory. */
 const COUNTER_ENTRIES = 1_048_576;

@@ -12,15 +12,15 @@ import type { Settings } from "#config/settings.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 import type { Snapshot } from "#shared/messages.ts";
-import { Answers } from "./accounts/answers.ts";
-import { type AdminToken, adminToken } from "./api/admin-token.ts";
-import { buildAdmin } from "./api/admin.ts";
-import { buildMetrics } from "./api/metrics.ts";
-import { buildSelfService } from "./api/self-service.ts";
-import { Fleet } from "./fleet/fleet.ts";
-import { snapshotOf } from "./fleet/snapshot.ts";
+import { Answers } from "#control-plane/accounts/answers.ts";
+import { type AdminToken, adminToken } from "#control-plane/api/admin-token.ts";
+import { buildAdmin } from "#control-plane/api/admin.ts";
+import { buildMetrics } from "#control-plane/api/metrics.ts";
+import { buildSelfService } from "#control-plane/api/self-service.ts";
+import { Fleet } from "#control-plane/fleet/fleet.ts";
+import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
 import { Foundation } from "./foundation.ts";
-import { countedWindows, seedCounters } from "./metering/usage.ts";
+import { countedWindows, seedCounters } from "#control-plane/metering/usage.ts";
 
 /** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
 const RATE_ENTRIES = 1_048_576;

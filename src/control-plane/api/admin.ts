@@ -59,7 +59,7 @@ async function accountOr404(services: Services, id: string): Promise<Account> {
 
 function checkPlan(services: Services, plan: string | null | undefined): void {
   const { plans } = services.settings();
-  if (plan == null || Object.hasOwn(plans, plan)) return;
+  if (plan === null || plan === undefined || Object.hasOwn(plans, plan)) return;
   reject(
     "malformed_request",
     "account:plan",

@@ -1,5 +1,5 @@
 /** A Fastify instance as every listener of the control API uses it. Main thread. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { newId } from "#core/ids.ts";
 import { answerProblems } from "./problems.ts";
 import type { Services } from "./services.ts";
@@ -9,7 +9,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 export function newControlApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     genReqId: (request) => {
       const given = request.headers["x-request-id"];

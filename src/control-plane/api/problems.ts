@@ -5,7 +5,7 @@ import { errorBody } from "#core/problem.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 
 /** Thrown by handlers to answer with a refusal. */
-export class RefusedError extends Error {
+class RefusedError extends Error {
   readonly refusal: Refusal;
 
   constructor(refusal: Refusal) {

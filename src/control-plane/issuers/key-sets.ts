@@ -16,7 +16,7 @@ const FETCH_TIMEOUT_MS = 5000;
 const SET_BYTES_MAX = 1024 * 1024;
 const REFRESH_MS = 5 * 60_000;
 /** Least time between two fetches that unknown keys ask for. */
-export const COOLDOWN_NS = 10_000_000_000n;
+const COOLDOWN_NS = 10_000_000_000n;
 
 interface IssuerState {
   readonly settings: IssuerSettings;

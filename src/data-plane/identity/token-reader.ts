@@ -7,7 +7,7 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import { parseStrictObject } from "./strict-json.ts";
 
 /** Longest token read at all. */
-export const TOKEN_LENGTH_MAX = 8192;
+const TOKEN_LENGTH_MAX = 8192;
 const KID_LENGTH_MAX = 256;
 /** Year 5138: beyond it a time stamp is a mistake. Seconds. */
 const TIME_MAX_S = 100_000_000_000;

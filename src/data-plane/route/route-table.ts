@@ -7,7 +7,7 @@
  */
 import type { HttpMethod } from "#config/settings.ts";
 
-export const ALL_METHODS: readonly HttpMethod[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const ALL_METHODS: readonly HttpMethod[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 export interface RouteMatch<R> {
   readonly host: string | null;

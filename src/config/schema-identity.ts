@@ -1,0 +1,104 @@
+/** The shape of `gateway.yaml`: issuers of tokens, and API keys. See `schema.ts`. Pure. */
+import Type from "typebox";
+import { duration, name, names, oneOf, strict } from "./schema-parts.ts";
+
+const Claims = Type.Object(
+  {
+    user: Type.Optional(Type.String({ minLength: 1, description: "Claim with the user id.", default: "sub" })),
+    account: Type.Optional(
+      Type.String({ minLength: 1, description: "Claim with the account (project, organisation). Left out: the user." }),
+    ),
+    roles: Type.Optional(Type.String({ minLength: 1, description: "Claim with one role or a list of roles." })),
+    permissions: Type.Optional(Type.String({ minLength: 1, description: "Claim with a list of permissions." })),
+    scopes: Type.Optional(
+      Type.String({ minLength: 1, description: "Claim with scopes, a list or space-separated.", default: "scope" }),
+    ),
+    plan: Type.Optional(
+      Type.String({ minLength: 1, description: "Claim with the plan, used while the account has none of its own." }),
+    ),
+  },
+  { ...strict, description: "Which claims say what. Dots reach into objects." },
+);
+
+const JWT_ALGORITHMS = [
+  "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+] as const; // biome-ignore format: one line each would hide the list
+
+const Issuer = Type.Object(
+  {
+    name: name("Name used in logs and metrics."),
+    preset: Type.Optional(
+      oneOf(
+        ["oidc", "local"],
+        "`local` is the gateway's own signing key (`tollgate token`); it needs no `jwks`.",
+        "oidc",
+      ),
+    ),
+    issuer: Type.Optional(
+      Type.String({ minLength: 1, description: "Exact value of the `iss` claim. Required unless `preset: local`." }),
+    ),
+    jwks: Type.Optional(
+      Type.String({
+        pattern: "^(https?://|file:).+$",
+        description: "Key set: an http(s) URL, or `file:PATH`. Required unless `preset: local`.",
+      }),
+    ),
+    audiences: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: "Accepted values of the `aud` claim; one must match.",
+    }),
+    algorithms: Type.Optional(
+      Type.Array(oneOf(JWT_ALGORITHMS, ""), {
+        minItems: 1,
+        uniqueItems: true,
+        description: "Accepted signature algorithms; the token's header cannot widen them.",
+        default: ["RS256", "ES256", "EdDSA"],
+      }),
+    ),
+    types: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        description: "Accepted values of the `typ` header; a token without one passes.",
+        default: ["JWT", "at+jwt"],
+      }),
+    ),
+    clockSkew: Type.Optional(
+      Type.Union([Type.Literal("0s"), duration("")], {
+        description: "Leeway on `exp` and `nbf`, at most 5m.",
+        default: "0s",
+      }),
+    ),
+    maxLifetime: Type.Optional(duration("Longest accepted `exp - iat`. Left out: no limit.")),
+    required: Type.Optional(names("Claims that must be present.")),
+    claims: Type.Optional(Claims),
+  },
+  strict,
+);
+
+export const Identity = Type.Object(
+  {
+    issuers: Type.Optional(Type.Array(Issuer, { description: "JWT issuers that are trusted.", default: [] })),
+    keys: Type.Optional(
+      Type.Object(
+        {
+          brand: Type.Optional(
+            Type.String({
+              pattern: "^[a-z][a-z0-9]{0,15}$",
+              description: "First part of every API key.",
+              default: "tg",
+            }),
+          ),
+          headers: Type.Optional(
+            Type.Array(Type.String({ pattern: "^[a-z][a-z0-9-]*$" }), {
+              minItems: 1,
+              uniqueItems: true,
+              description: "Headers that may carry a key, lower case; `authorization` means `Bearer`.",
+              default: ["authorization", "x-api-key"],
+            }),
+          ),
+        },
+        { ...strict, description: "API keys." },
+      ),
+    ),
+  },
+  { ...strict, description: "How callers are identified." },
+);

@@ -1,0 +1,121 @@
+/** The shape of `gateway.yaml`: upstreams and routes. See `schema.ts`. Pure. */
+import Type from "typebox";
+import { NAME, duration, name, names, oneOf, strict } from "./schema-parts.ts";
+
+const Target = Type.Union([
+  Type.String({ pattern: "^https?://[^/]+", description: "http(s) URL of the app." }),
+  Type.Object(
+    {
+      url: Type.String({ pattern: "^https?://[^/]+", description: "http(s) URL of the app." }),
+      weight: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          description: "Share of the requests, relative to the others.",
+          default: 1,
+        }),
+      ),
+    },
+    strict,
+  ),
+]);
+
+export const Upstream = Type.Object(
+  {
+    targets: Type.Array(Target, { minItems: 1, maxItems: 64, description: "http(s) URLs, with a weight if unequal." }),
+    host: Type.Optional(
+      oneOf(["preserve", "target"], "Which `Host` the app sees: the client's, or the target's.", "preserve"),
+    ),
+    credentials: Type.Optional(
+      oneOf(["strip", "pass"], "Whether the caller's token or key is passed on to the app.", "strip"),
+    ),
+    connectTimeout: Type.Optional(duration("Time to open a connection.", "5s")),
+    connections: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10000, description: "Connections to a target, per worker.", default: 256 }),
+    ),
+    allowUnsafeTargets: Type.Optional(
+      Type.Boolean({ description: "Allow link-local and metadata addresses as targets.", default: false }),
+    ),
+  },
+  strict,
+);
+
+const Require = Type.Object(
+  {
+    roles: Type.Optional(names("One of these roles.")),
+    permissions: Type.Optional(names("All of these permissions.")),
+    scopes: Type.Optional(names("All of these scopes.")),
+    features: Type.Optional(names("All of these plan features.")),
+    account: Type.Optional(
+      Type.String({
+        pattern: "^path\\.[A-Za-z_][A-Za-z0-9_]*$",
+        description: "`path.NAME`: that path segment must be the caller's account.",
+      }),
+    ),
+    owner: Type.Optional(
+      Type.String({
+        pattern: "^path\\.[A-Za-z_][A-Za-z0-9_]*$",
+        description: "`path.NAME`: that path segment must be the caller's user.",
+      }),
+    ),
+  },
+  { ...strict, description: "What the caller must have." },
+);
+
+export const Route = Type.Object(
+  {
+    name: name("Unique name, in logs, metrics and usage."),
+    match: Type.Object(
+      {
+        host: Type.Optional(
+          Type.String({
+            pattern: "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+            description: "Host name, lower case, or `*.` and a suffix. Left out: any.",
+          }),
+        ),
+        path: Type.String({
+          pattern: "^/",
+          description: "`/models/{id}` one segment, `/files/**` the rest.",
+        }),
+        methods: Type.Optional(
+          Type.Array(oneOf(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], ""), {
+            minItems: 1,
+            uniqueItems: true,
+            description: "Methods; `GET` brings `HEAD`. Left out: all seven.",
+          }),
+        ),
+      },
+      { ...strict, description: "Which requests the route takes. The most specific route wins." },
+    ),
+    upstream: name("Which upstream serves it."),
+    auth: Type.Optional(oneOf(["required", "optional", "none"], "Whether a caller must be identified.", "required")),
+    schemes: Type.Optional(
+      Type.Array(oneOf(["jwt", "key"], ""), {
+        minItems: 1,
+        uniqueItems: true,
+        description: "Accepted credentials.",
+        default: ["jwt", "key"],
+      }),
+    ),
+    require: Type.Optional(Require),
+    rates: Type.Optional(names("Names of rates that apply.")),
+    meters: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: NAME }),
+        Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: "Units of this meter; 0 is as if left out." }),
+        {
+          ...strict,
+          description: "Units each request costs, by meter.",
+        },
+      ),
+    ),
+    countWhen: Type.Optional(
+      oneOf(
+        ["always", "2xx", "not-5xx"],
+        "Which answers are charged; the others release what they reserved.",
+        "not-5xx",
+      ),
+    ),
+  },
+  strict,
+);

@@ -1,0 +1,83 @@
+/** The shape of `gateway.yaml`: listeners, protective limits and the store. See `schema.ts`. Pure. */
+import Type from "typebox";
+import { ADDRESS, duration, oneOf, size, strict } from "./schema-parts.ts";
+
+const Limits = Type.Object(
+  {
+    headerBytes: Type.Optional(size("Largest request header section; more is answered with 431.", "16KiB")),
+    bodyBytes: Type.Optional(
+      Type.Union([size("", "10MiB"), Type.Null()], {
+        description: "Largest request body; more is answered with 413. `null` sets no limit.",
+        default: "10MiB",
+      }),
+    ),
+    headerTimeout: Type.Optional(duration("Time a client has to send its request headers.", "10s")),
+    idleTimeout: Type.Optional(duration("Time an idle keep-alive connection stays open.", "60s")),
+    requestTimeout: Type.Optional(
+      duration("Time an upstream has to answer with headers, and the longest silence inside a body; then 504.", "5m"),
+    ),
+  },
+  { ...strict, description: "Protective limits; each has a default." },
+);
+
+export const Server = Type.Object(
+  {
+    listen: Type.Optional(
+      Type.String({
+        pattern: ADDRESS,
+        description: "Address and port of the traffic and of the self-service endpoints. Port 0 takes a free one.",
+        default: "127.0.0.1:8080",
+      }),
+    ),
+    admin: Type.Optional(
+      Type.Union([Type.String({ pattern: ADDRESS }), Type.Null()], {
+        description: "Address of the admin API, metrics and health; `null` switches it off.",
+        default: "127.0.0.1:8081",
+      }),
+    ),
+    adminToken: Type.Optional(
+      Type.String({
+        minLength: 32,
+        description:
+          "Token of the admin API, 32 characters or more. Left out, the first start makes one and prints it once.",
+      }),
+    ),
+    prefix: Type.Optional(
+      Type.String({
+        pattern: "^(/[A-Za-z0-9._~-]+)+$",
+        description: "Path under which the gateway's own endpoints live on `listen`.",
+        default: "/_tollgate",
+      }),
+    ),
+    workers: Type.Optional(
+      Type.Union([Type.Literal("auto"), Type.Integer({ minimum: 1, maximum: 64 })], {
+        description: "Worker threads; `auto` is one for each CPU.",
+        default: "auto",
+      }),
+    ),
+    lane: Type.Optional(oneOf(["auto", "full"], "Which request lane serves traffic.", "auto")),
+    trustedProxies: Type.Optional(
+      Type.Array(Type.String({ minLength: 2 }), {
+        description: "Addresses or CIDR blocks whose `X-Forwarded-*` headers are believed.",
+        default: [],
+      }),
+    ),
+    drainTimeout: Type.Optional(duration("Longest time a stop waits for requests under way.", "30s")),
+    limits: Type.Optional(Limits),
+  },
+  { ...strict, description: "Listeners, workers and protective limits." },
+);
+
+export const Store = Type.Object(
+  {
+    url: Type.Optional(
+      Type.String({
+        pattern: "^sqlite:.+$",
+        description:
+          "`sqlite:PATH`, relative to the configuration file. Its folder is the data folder: journal, pepper and kept key sets live there too.",
+        default: "sqlite:data/tollgate.db",
+      }),
+    ),
+  },
+  { ...strict, description: "Where accounts, keys and the ledger are kept." },
+);
