@@ -57,7 +57,7 @@ const Issuer = Type.Object(
     ),
     types: Type.Optional(
       Type.Array(Type.String({ minLength: 1 }), {
-        description: "Accepted values of the `typ` header; a token without one passes.",
+        description: "Accepted values of the `typ` header; a token without one counts as `JWT`.",
         default: ["JWT", "at+jwt"],
       }),
     ),

@@ -1,19 +1,27 @@
 /** IP addresses as limits and headers use them. Pure. */
 import { BlockList, isIP, isIPv6 } from "node:net";
 
-/** The address without IPv4-in-IPv6 wrapping and zone, or null when the text is no IP address. */
+/** The address without IPv4-in-IPv6 wrapping, however that is spelled, and without zone; null when the text is no IP address. */
 export function canonicalAddress(text: string): string | null {
-  const bare = stripZone(text);
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
-  const address = mapped ?? bare;
+  const address = text.includes(":") ? stripZone(text) : text;
   if (isIP(address) === 0) return null;
+  if (!isIPv6(address)) return address;
   // The URL parser is the shortest way to the one canonical spelling of an IPv6 address (RFC 5952).
-  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+  const spelled = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  return mappedIPv4(spelled) ?? spelled;
 }
 
 function stripZone(text: string): string {
   const at = text.indexOf("%");
   return at === -1 ? text : text.slice(0, at);
+}
+
+/** The IPv4 address that `::ffff:102:304` carries (RFC 4291 §2.5.5.2); null when it carries none. */
+function mappedIPv4(canonical: string): string | null {
+  const match = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
+  if (match === null) return null;
+  const words = [match[1], match[2]].map((word) => Number.parseInt(word ?? "", 16));
+  return words.flatMap((word) => [word >> 8, word & 0xff]).join(".");
 }
 
 /** What a limit by `ip` belongs to: the IPv4 address, or the /64 of a canonical IPv6 address (one customer's line). */

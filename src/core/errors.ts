@@ -20,7 +20,6 @@ export const ERRORS = {
   token_expired: { status: 401, title: "Token expired", owner: "client", retry: "never" },
   key_revoked: { status: 401, title: "Key revoked", owner: "client", retry: "never" },
   key_expired: { status: 401, title: "Key expired", owner: "client", retry: "never" },
-  payment_required: { status: 402, title: "Payment required", owner: "client", retry: "never" },
   permission_denied: { status: 403, title: "Permission denied", owner: "client", retry: "never" },
   feature_not_in_plan: { status: 403, title: "Feature not in plan", owner: "client", retry: "never" },
   account_suspended: { status: 403, title: "Account suspended", owner: "client", retry: "never" },

@@ -18,6 +18,8 @@ import type { Services } from "./services.ts";
 import { accountView, keyView, pageView } from "./views.ts";
 
 const DAY_MS = 86_400_000;
+/** Served without the admin token; whatever is added needs it. */
+const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics"]);
 
 export interface AdminParts {
   readonly services: Services;
@@ -33,7 +35,9 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   const { services, token, metrics } = parts;
   const app = newControlApp(services, parts.log);
   app.addHook("onRequest", async (request) => {
-    if (token === null || !request.url.startsWith("/admin")) return;
+    // The route that matched, not the text of the target: the router also takes `/%61dmin/…` and `http://x/admin/…`.
+    const route = request.routeOptions.url;
+    if (token === null || route === undefined || OPEN_ROUTES.has(route)) return;
     if (!token.matches(request.headers.authorization))
       reject("credentials_invalid", "admin:token", "Admin token is missing or wrong");
   });

@@ -7,6 +7,7 @@ import { CounterTable } from "#shared/counter-table.ts";
 import type { Answer, Invalidation, Question, Snapshot, WorkerStart } from "#shared/messages.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
 import { RateTable } from "#shared/rate-table.ts";
+import { assertFree } from "./free-port.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 /** Pause before a dead worker is replaced, so that one that dies at once does not spin. */
@@ -54,10 +55,14 @@ export class Fleet {
         "This platform lets only one thread listen on a port: one worker",
       );
     }
-    // The first one alone: with port 0 it finds the port for the others.
-    this.#port = await this.#launch(0).listening();
-    const others = this.#reusePort ? wanted - 1 : 0;
-    await Promise.all(Array.from({ length: others }, (_, index) => this.#launch(index + 1).listening()));
+    await assertFree(this.#snapshot.settings.server.listen);
+    const first = this.#launch(0).listening();
+    // With port 0 the first one finds the port for the others.
+    if (this.#port === 0) this.#port = await first;
+    const others = Array.from({ length: this.#reusePort ? wanted - 1 : 0 }, (_, index) =>
+      this.#launch(index + 1).listening(),
+    );
+    await Promise.all([first, ...others]);
     return this.#port;
   }
 

@@ -35,7 +35,8 @@ export class Issuer {
   async check(token: string, read: ReadToken): Promise<Refusal | null> {
     if (!this.settings.algorithms.includes(read.alg))
       return invalid("token:alg", "Token is signed with an algorithm this issuer may not use");
-    if (read.typ !== null && !this.#acceptsType(read.typ))
+    // A token that does not say what it is counts as the general kind: RFC 9068 §4 wants `at+jwt` said where only that is taken.
+    if (!this.#acceptsType(read.typ ?? "JWT"))
       return invalid("token:typ", "Token is of a type this issuer may not use");
     const candidates = this.#keys.filter(
       (key) => (read.kid === null || key.kid === read.kid) && key.algorithms.includes(read.alg),

@@ -14,6 +14,7 @@ import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts"
 import { clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "./head.ts";
+import { writeInterim } from "./interim.ts";
 
 /** Interim answers (1xx) passed on for one request; more is an upstream gone wrong. */
 const INTERIM_MAX = 16;
@@ -74,7 +75,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error("Request is over"));
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
     if (status < 200) return this.#passInterim(status, raw);
@@ -83,7 +84,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       controller.abort(new Error("Usage cannot be recorded"));
       return;
     }
-    this.#response.writeHead(status, clientResponseHeaders(raw, this.#passage));
+    this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage));
     // Heads go out at once: an event stream's first event may be minutes away.
     if (!hasLength(raw)) this.#response.flushHeaders();
   }
@@ -111,11 +112,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.#controller?.abort(new Error("Too many interim answers"));
       return;
     }
-    if (status === 102) this.#response.writeProcessing();
-    const link = raw.flatMap((text, index) =>
-      index % 2 === 0 && text.toLowerCase() === "link" ? [raw[index + 1] ?? ""] : [],
-    );
-    if (status === 103 && link.length > 0) this.#response.writeEarlyHints({ link });
+    writeInterim(this.#response, status, raw);
   }
 
   #settle(status: number): boolean {
@@ -185,6 +182,11 @@ function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly
   return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
 }
 
+/** The upstream's reason phrase; none at all when it has what RFC 9112 §4 does not allow (undici reads it as UTF-8). */
+function reasonText(reason = ""): string {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(reason) ? reason : "";
+}
+
 function pairs(raw: readonly string[]): [string, string][] {
   return Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index] ?? "", raw[2 * index + 1] ?? ""]);
 }
@@ -201,17 +203,25 @@ function isConnectionLost(error: unknown): boolean {
   return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(codeOf(error));
 }
 
+/** undici has three kinds of error for bytes that are no answer, and an assertion for a 101 that nobody asked for. */
+function isNotHttp(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    code.startsWith("HPE_") ||
+    code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" ||
+    code === "ERR_ASSERTION"
+  );
+}
+
 /** Public words only: no address of an upstream reaches a client. */
 function refusalOf(error: unknown, passage: Passage): Refusal {
   const rule = `upstream:${passage.route.upstream.name}`;
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
     return { ...refuse("upstream_timeout", rule, "Upstream did not answer in time"), status: 504 };
   }
-  if (
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError ||
-    codeOf(error).startsWith("HPE_")
-  ) {
+  if (isNotHttp(error)) {
     return { ...refuse("upstream_invalid_response", rule, "Upstream sent an answer that is not HTTP"), status: 502 };
   }
   return { ...refuse("upstream_unreachable", rule, "Upstream cannot be reached"), status: 502 };

@@ -1,0 +1,172 @@
+/** WebSockets: the same checks as any request before the upgrade, then bytes both ways until either side, or a stop, ends it. */
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { afterAll, beforeEach, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { rawExchange, requestHead } from "#test/support/raw.ts";
+import { type MadeKey, type Scene, startScene } from "#test/support/scene.ts";
+import { freePort, startServer } from "#test/support/server.ts";
+import { until } from "#test/support/until.ts";
+
+const app = await startServer((_request, response) => response.end("plain"));
+const sockets = new WebSocketServer({ noServer: true });
+sockets.on("connection", (socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));
+const upgrades: IncomingMessage[] = [];
+function accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  sockets.handleUpgrade(request, socket, head, (client) => sockets.emit("connection", client, request));
+}
+let onUpgrade = accept;
+app.server.on("upgrade", (request, socket, head) => {
+  upgrades.push(request);
+  onUpgrade(request, socket, head);
+});
+
+const config = {
+  plans: { free: { default: true, quotas: { api_calls: { limit: 2, per: "month" } } } },
+  upstreams: { app: { targets: [app.url] }, nobody: { targets: [`http://127.0.0.1:${await freePort()}`] } },
+  routes: [
+    { name: "chat", match: { path: "/chat" }, upstream: "app", meters: { api_calls: 1 }, require: { permissions: ["models:read"] } },
+    { name: "admin", match: { path: "/admin" }, upstream: "app", meters: { api_calls: 1 }, require: { permissions: ["models:write"] } },
+    { name: "nobody", match: { path: "/nobody" }, upstream: "nobody", meters: { api_calls: 1 } },
+  ],
+};
+const scene = await startScene({ config });
+const { gateway, operator } = scene;
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await app[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  upgrades.length = 0;
+  onUpgrade = accept;
+});
+
+function dial(target: string, key: MadeKey | null, of: Scene = scene): WebSocket {
+  const headers = key === null ? {} : { authorization: `Bearer ${key.secret}`, "x-tollgate-account": "forged" };
+  return new WebSocket(`ws://127.0.0.1:${of.gateway.port}${target}`, ["chat.v1"], { headers });
+}
+
+/** The answer to an upgrade that was not granted. */
+async function refusalOf(socket: WebSocket): Promise<{ readonly status: number; readonly text: string }> {
+  socket.on("error", () => undefined);
+  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
+  let text = "";
+  for await (const part of response) text += String(part);
+  return { status: response.statusCode ?? 0, text };
+}
+
+async function echoOf(socket: WebSocket, message: string | Buffer): Promise<{ readonly data: Buffer; readonly isBinary: boolean }> {
+  const answer = once(socket, "message");
+  socket.send(message);
+  const [data, isBinary] = (await answer) as [Buffer, boolean];
+  return { data, isBinary };
+}
+
+test("text and binary messages go both ways unchanged, large ones too, and the upgrade is charged once", async () => {
+  const key = await operator.key({ roles: ["User"] });
+  const socket = dial("/chat", key);
+  await once(socket, "open");
+  expect(socket.protocol).toBe("chat.v1");
+  expect(await echoOf(socket, "grüße")).toEqual({ data: Buffer.from("grüße"), isBinary: false });
+  const large = Buffer.alloc(3 * 1024 * 1024, "0123456789abcdef\xff", "latin1");
+  expect(await echoOf(socket, large)).toEqual({ data: large, isBinary: true });
+  socket.close(4001, "done");
+  expect((await once(socket, "close"))[0]).toBe(4001);
+  expect(await operator.used(key.account)).toBe(1);
+});
+
+test("the app is told who calls, and never gets the credential or a forged identity", async () => {
+  const key = await operator.key({ roles: ["User"] });
+  const socket = dial("/chat", key);
+  await once(socket, "open");
+  socket.close();
+  const [upgrade] = upgrades;
+  expect(upgrade?.headers).toMatchObject({
+    "x-tollgate-account": key.account,
+    "x-tollgate-roles": "User",
+    "x-tollgate-key-id": key.id,
+    "x-forwarded-for": "127.0.0.1",
+    upgrade: "websocket",
+  });
+  expect(upgrade?.headers["x-request-id"]).toMatch(/^req_/);
+  expect(upgrade?.rawHeaders.join("\n")).not.toContain(key.secret);
+});
+
+test.each([
+  ["without credentials", "/chat", null, 401, "credentials_missing"],
+  ["without the permission", "/admin", "User", 403, "permission_denied"],
+  ["on a path no route takes", "/else", "User", 404, "route_not_found"],
+  ["on an endpoint of the gateway's own", "/_tollgate/auth/me", "User", 400, "malformed_request"],
+] as const)("an upgrade %s is refused with the right code before the app hears of it", async (_what, target, role, status, error) => {
+  const key = role === null ? null : await operator.key({ roles: [role] });
+  const refusal = await refusalOf(dial(target, key));
+  expect(JSON.parse(refusal.text)).toMatchObject({ status, error, request_id: expect.stringMatching(/^req_/) });
+  expect(refusal.status).toBe(status);
+  expect(upgrades).toHaveLength(0);
+});
+
+test("an upgrade over the quota is refused with 429 before the app hears of it", async () => {
+  const key = await operator.key();
+  for (const _allowed of [1, 2]) await once(dial("/chat", key), "open");
+  upgrades.length = 0;
+  const refusal = await refusalOf(dial("/chat", key));
+  expect(JSON.parse(refusal.text)).toMatchObject({ status: 429, error: "quota_exceeded", meter: "api_calls", used: 2, limit: 2 });
+  expect(upgrades).toHaveLength(0);
+});
+
+test.each([
+  [200, "OK", 1],
+  [403, "Forbidden", 1],
+  [503, "Service Unavailable", 0],
+])("an app that answers the upgrade with %i is passed on, and charged like any answer", async (status, reason, units) => {
+  const key = await operator.key();
+  onUpgrade = (_request, socket) => socket.end(`HTTP/1.1 ${status} ${reason}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody`);
+  expect(await refusalOf(dial("/chat", key))).toEqual({ status, text: "body" });
+  expect(await operator.used(key.account)).toBe(units);
+});
+
+test("an app that cannot be reached is answered for with 502, and costs nothing", async () => {
+  const key = await operator.key();
+  const refusal = await refusalOf(dial("/nobody", key));
+  expect(JSON.parse(refusal.text)).toMatchObject({ status: 502, error: "upstream_unreachable" });
+  expect(await operator.used(key.account)).toBe(0);
+});
+
+test.each([
+  ["another protocol", ["Connection: Upgrade", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"]],
+  ["a body", ["Connection: Upgrade", "Upgrade: websocket", "Content-Length: 1"]],
+])("an upgrade with %s is refused, costs nothing and opens no tunnel", async (_what, lines) => {
+  const key = await operator.key();
+  const request = `${requestHead("GET", "/chat", [key.line, ...lines])}x${requestHead("GET", "/chat", [key.line])}`;
+  const { responses, closed } = await rawExchange(gateway.port, request);
+  expect(responses.map(({ status }) => status)).toEqual([400]);
+  expect(closed).toBe(true);
+  expect(upgrades).toHaveLength(0);
+  expect(await operator.used(key.account)).toBe(0);
+});
+
+test("when one side leaves, the other side's connection ends", async () => {
+  const key = await operator.key();
+  const first = dial("/chat", key);
+  await once(first, "open");
+  first.terminate();
+  await until("the app's socket ends", () => upgrades[0]?.socket.destroyed === true, 2000);
+  const second = dial("/chat", key);
+  second.on("error", () => undefined);
+  await once(second, "open");
+  for (const client of sockets.clients) client.terminate();
+  await once(second, "close");
+});
+
+test("a stop closes open sockets and is not held up by them", async () => {
+  await using own = await startScene({ config });
+  const socket = dial("/chat", await own.operator.key(), own);
+  await once(socket, "open");
+  const closed = once(socket, "close");
+  const started = performance.now();
+  expect(await own.gateway.stop()).toBe(0);
+  await closed;
+  expect(performance.now() - started).toBeLessThan(5000);
+});

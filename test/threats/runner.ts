@@ -1,0 +1,84 @@
+/**
+ * The runner of the attack tables: a row is one test, its cases are requests with everything that must be seen of them.
+ * Rows say what a hostile client does and what must come of it; worlds (`world.ts`) are real gateways. A row without cases
+ * tells a story of its own. Not here: any attack; those stand in the tables (`identity.ts`, `jwt-*.ts`, …).
+ */
+import { expect, test } from "vitest";
+import { rawExchange } from "#test/support/raw.ts";
+import { type Expectation, lookAt, type Seen } from "./seen.ts";
+import type { World } from "./world.ts";
+
+export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "durability";
+
+interface RowHead {
+  /** Its number in the list of attack cases, `C01`. */
+  readonly id: string;
+  readonly class: ThreatClass;
+  /** A sentence: what is tried and what comes of it. */
+  readonly name: string;
+  /** Left out: vitest's own. */
+  readonly timeoutMs?: number;
+}
+
+/** A row against the gateway that its file shares; cases first, then the story. */
+export interface Row extends RowHead {
+  readonly cases?: (world: World) => readonly Case[];
+  readonly story?: (world: World) => Promise<void>;
+}
+
+/** A row that brings along what it needs: a gateway of its own, or only a part in process. */
+export interface LoneRow extends RowHead {
+  readonly proof: () => void | Promise<void>;
+}
+
+export interface Case {
+  /** Tells this case from the others of its row. */
+  readonly what: string;
+  /** The bytes sent, on a connection of their own; text is latin1. */
+  readonly send: string | Uint8Array;
+  readonly expect: Expectation;
+}
+
+/** One test a row. `world` is asked when the tests run. */
+export function testRows(rows: readonly Row[], world: () => World): void {
+  for (const { id, name, cases, story, timeoutMs } of rows) {
+    test(`${id} ${name}`, { ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }, async () => {
+      if (cases !== undefined) await runCases(world(), cases(world()));
+      await story?.(world());
+    });
+  }
+}
+
+export function testLoneRows(rows: readonly LoneRow[]): void {
+  for (const { id, name, proof, timeoutMs } of rows)
+    test(`${id} ${name}`, { ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }, async () => proof());
+}
+
+/** Sends one case after another; every case is looked at, even after one that failed. */
+export async function runCases(world: World, cases: readonly Case[]): Promise<void> {
+  expect(cases.length, "cases of the row").toBeGreaterThan(0);
+  for (const { what, send, expect: wanted } of cases) {
+    const before = await world.tally();
+    // A close follows its answer, so only where none is awaited may the first answer end the wait.
+    const options = wanted.close === undefined ? { responses: 1, idleMs: ANSWER_MS } : { idleMs: CLOSE_MS };
+    const answer = await rawExchange(world.gateway.port, send, options);
+    const seen: Seen = { answer, before, after: await world.tally(), world };
+    expect.soft(await lookAt(seen, wanted), what).toEqual(expected(wanted));
+  }
+}
+
+const ANSWER_MS = 5000;
+const CLOSE_MS = 300;
+
+/** The parts of an expectation that are compared as they are. */
+function expected(wanted: Expectation): Record<string, unknown> {
+  const { reason, upstream, response, body, ...plain } = wanted;
+  const texts = { upstream: upstream?.equals, response: response?.equals };
+  return {
+    ...plain,
+    ...(reason === undefined ? {} : { reason: reason instanceof RegExp ? expect.stringMatching(reason) : reason }),
+    ...(upstream === undefined ? {} : { upstream: texts.upstream ?? {}, upstreamHas: [] }),
+    ...(response === undefined ? {} : { response: texts.response ?? {}, responseHas: [] }),
+    ...(body === undefined ? {} : { leaks: [] }),
+  };
+}

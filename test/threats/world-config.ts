@@ -1,0 +1,60 @@
+/** The gateway.yaml of the shared worlds: one route for each way in which a route can let people in. Pure. */
+import type { JwksServer } from "#test/support/jwks.ts";
+import type { TestKey } from "#test/support/jwt.ts";
+
+/** Long and random enough for the gateway; a constant, so that no test has to read it from a terminal. */
+export const ADMIN_TOKEN = "7f1c0e9ab35d48c26e71f0a4d9b8c3e5";
+
+export const STRICT_ISSUER = "https://strict.example";
+
+export interface WorldOptions {
+  /** The issuer's keys; the first signs. */
+  readonly keys?: readonly TestKey[];
+  readonly workers?: number;
+  readonly server?: Readonly<Record<string, unknown>>;
+  /** Changes of the first issuer. */
+  readonly issuer?: Readonly<Record<string, unknown>>;
+}
+
+interface Surroundings {
+  readonly upstream: string;
+  readonly jwks: JwksServer;
+}
+
+export function worldConfig({ upstream, jwks }: Surroundings, options: WorldOptions = {}): Record<string, unknown> {
+  const issuer = { name: "main", issuer: jwks.issuer, jwks: jwks.url, ...issuerRules(), ...options.issuer };
+  const strict = { name: "strict", issuer: STRICT_ISSUER, jwks: jwks.url, ...issuerRules() };
+  return {
+    server: { adminToken: ADMIN_TOKEN, workers: options.workers ?? 1, ...options.server },
+    identity: {
+      issuers: [issuer, { ...strict, types: ["at+jwt"], clockSkew: "30s", maxLifetime: "1h", required: ["jti"] }],
+    },
+    roles: { Admin: ["*"], Editor: ["models:delete"], User: ["models:read"] },
+    rates: { once: { limit: 1, per: "1d", burst: 1, by: "ip" }, many: { limit: 100_000, per: "1s", by: "account" } },
+    meters: { api_calls: {} },
+    plans: { free: { default: true, quotas: { api_calls: { limit: 10_000_000, per: "month" } } } },
+    upstreams: { app: { targets: [upstream] }, trusting: { targets: [upstream], credentials: "pass" } },
+    routes: ROUTES,
+  };
+}
+
+function issuerRules(): Record<string, unknown> {
+  return { audiences: ["api"], claims: { account: "project", roles: "role", permissions: "permissions" } };
+}
+
+const charged = { upstream: "app", meters: { api_calls: 1 } };
+
+const ROUTES = [
+  { name: "public", match: { path: "/public/**" }, auth: "none", upstream: "app" },
+  { name: "optional", match: { path: "/optional/**" }, auth: "optional", ...charged },
+  { name: "private", match: { path: "/private/**" }, ...charged },
+  { name: "limited", match: { path: "/limited/**" }, rates: ["many"], ...charged },
+  { name: "once", match: { path: "/once/**" }, rates: ["once"], ...charged },
+  { name: "passing", match: { path: "/passing/**" }, ...charged, upstream: "trusting" },
+  { name: "tokens", match: { path: "/tokens/**" }, schemes: ["jwt"], ...charged },
+  { name: "keys", match: { path: "/keys/**" }, schemes: ["key"], ...charged },
+  { name: "tenant", match: { path: "/tenants/{account}/**" }, require: { account: "path.account" }, ...charged },
+  { name: "boss", match: { path: "/boss" }, require: { roles: ["Admin"] }, ...charged },
+  { name: "read", match: { path: "/models/{id}", methods: ["GET"] }, require: { permissions: ["models:read"] }, ...charged },
+  { name: "delete", match: { path: "/models/{id}", methods: ["DELETE"] }, require: { permissions: ["models:delete"] }, ...charged },
+]; // biome-ignore format: one route a line
