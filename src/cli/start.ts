@@ -2,7 +2,7 @@
 import type { Server } from "node:http";
 import type { Command } from "commander";
 import pino, { type Logger } from "pino";
-import { Gateway, type Started } from "#control-plane/gateway.ts";
+import { Gateway } from "#control-plane/gateway.ts";
 import { Reloader } from "#control-plane/reloader.ts";
 import { CommandFault, settingsOf } from "./context.ts";
 import { demoKey, demoText } from "./demo.ts";
@@ -34,17 +34,16 @@ async function start(options: StartOptions, workerEntry: URL): Promise<void> {
   const gateway = await Gateway.open({ settings, log, logLevel: options.logLevel, workerEntry });
   const started = await gateway.start();
   const reloader = new Reloader(gateway, settings.file, log);
-  const demo = options.demo === true ? await startDemo(gateway, started, log) : null;
+  const facts = { listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid };
+  const demo = options.demo === true ? await startDemo(gateway, log) : null;
+  log.info({ event: "ready", ...facts }, "Ready");
   if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
-  log.info(
-    { event: "ready", listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid },
-    "Ready",
-  );
+  if (demo !== null) process.stdout.write(demoText(started.listen, settings.server.prefix, demo.key));
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");
     reloader.close();
     const inTime = await gateway.stop();
-    demo?.close();
+    demo?.upstream?.close();
     log.info(
       { event: "stopped", in_time: inTime },
       inTime ? "Stopped" : "Stopped; some requests took too long and were cut off",
@@ -63,17 +62,19 @@ function showAdminToken(token: string): void {
   );
 }
 
-async function startDemo(gateway: Gateway, started: Started, log: Logger): Promise<Server | null> {
-  const { settings } = gateway;
+interface Demo {
+  readonly key: string;
+  /** null: something else listens at the demo's target. */
+  readonly upstream: Server | null;
+}
+
+async function startDemo(gateway: Gateway, log: Logger): Promise<Demo> {
   const key = await demoKey(gateway);
-  const target = Object.values(settings.upstreams)[0]?.targets[0]?.url ?? "";
+  const target = Object.values(gateway.settings.upstreams)[0]?.targets[0]?.url ?? "";
   const upstream = await startDemoUpstream(target).catch((error: unknown) => {
-    log.warn(
-      { event: "demo-upstream-failed", target, err: error },
-      "The demo upstream cannot listen; requests go to whatever listens there",
-    );
+    const facts = { event: "demo-upstream-failed", target, err: error };
+    log.warn(facts, "The demo upstream cannot listen; requests go to whatever listens there");
     return null;
   });
-  process.stdout.write(demoText(started.listen, settings.server.prefix, key));
-  return upstream;
+  return { key, upstream };
 }

@@ -138,7 +138,7 @@ export class Gateway {
   }
 
   async #listenControl(): Promise<void> {
-    const selfService = buildSelfService(this.foundation.services, this.#parts.log, () => this.#ready);
+    const selfService = buildSelfService(this.foundation.services, this.#apiLog(), () => this.#ready);
     const ops = buildAdmin({ ...this.#adminParts(), token: null });
     this.#apps.push(selfService, ops);
     await selfService.listen({ path: join(this.#socketDir, "control.sock") });
@@ -154,6 +154,12 @@ export class Gateway {
     return textAddress(address.host, Number(new URL(url).port));
   }
 
+  /** Fastify tells of every socket it listens on; one `ready` line says it all. */
+  #apiLog(): Logger {
+    const { log } = this.#parts;
+    return log.child({}, { level: log.isLevelEnabled("warn") ? "warn" : log.level });
+  }
+
   #adminParts() {
     const registry = buildMetrics({
       table: this.#metricsTable,
@@ -162,7 +168,7 @@ export class Gateway {
       configGood: () => this.#configGood,
     });
     const metrics = async () => ({ contentType: registry.contentType, text: await registry.metrics() });
-    return { services: this.foundation.services, log: this.#parts.log, ready: () => this.#ready, metrics };
+    return { services: this.foundation.services, log: this.#apiLog(), ready: () => this.#ready, metrics };
   }
 
   /**

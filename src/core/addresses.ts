@@ -3,7 +3,9 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 
 /** The address without IPv4-in-IPv6 wrapping, however that is spelled, and without zone; null when the text is no IP address. */
 export function canonicalAddress(text: string): string | null {
-  const address = text.includes(":") ? stripZone(text) : text;
+  const bare = text.includes(":") ? stripZone(text) : text;
+  // The form in which a dual-stack socket names its peer: on every request, so without the URL parser.
+  const address = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare;
   if (isIP(address) === 0) return null;
   if (!isIPv6(address)) return address;
   // The URL parser is the shortest way to the one canonical spelling of an IPv6 address (RFC 5952).
