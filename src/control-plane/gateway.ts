@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
+import { createInFlight } from "#shared/in-flight-table.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 import type { Snapshot } from "#shared/messages.ts";
@@ -94,6 +95,7 @@ export class Gateway {
       rates: createTable(RATE_ENTRIES, 1),
       counters: foundation.countersBuffer,
       metrics: this.#metricsTable,
+      inFlight: createInFlight(parts.settings.server.workers),
       journalDir: foundation.journalDir,
       runId: foundation.run,
       controlSocket: join(this.#socketDir, "control.sock"),

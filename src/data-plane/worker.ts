@@ -5,6 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
 import { CounterTable } from "#shared/counter-table.ts";
+import { InFlight } from "#shared/in-flight-table.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "#shared/messages.ts";
 import { WorkerMetrics } from "#shared/metrics-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
@@ -39,10 +40,12 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const counters = new CounterTable(start.counters, start.owner);
   const place = { dir: start.journalDir, run: start.runId, writer: start.owner };
   const journal = new JournalWriter(place, settings.metering.durability, metrics, (error) => refusals.journal(error));
-  const settler = new Settler(journal, counters);
+  const inFlight = new InFlight(start.inFlight, start.index);
+  const settler = new Settler(journal, counters, inFlight);
   const admitter = new Admitter(
     new RateSelector(new RateTable(start.rates, start.owner)),
     new QuotaSelector(counters),
+    inFlight,
     (refusal) => {
       metrics.count("shadow_refusals");
       refusals.shadow(refusal);

@@ -53,6 +53,11 @@ export class CounterTable {
     if (entry >= 0) this.#table.add(entry, 0, BigInt(-units));
   }
 
+  /** Gives back what a dead worker had reserved at this place; main thread only. */
+  giveBackAt(entry: number, units: number): void {
+    this.#table.add(entry, 0, BigInt(-units));
+  }
+
   /** Drops windows that ended an hour ago; main thread only. Returns the places still taken. */
   sweep(nowMs: number): number {
     const over = BigInt(nowMs - KEEP_AFTER_END_MS);

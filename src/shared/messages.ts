@@ -25,6 +25,7 @@ export interface WorkerStart {
   readonly rates: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
+  readonly inFlight: SharedArrayBuffer;
   readonly journalDir: string;
   /** Names this run of the process in the names of its journal segments. */
   readonly runId: string;

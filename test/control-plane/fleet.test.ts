@@ -1,11 +1,15 @@
 /** The fleet with real threads: a worker that dies is replaced, its owner mark is new, and an order to the dead one does not hang. */
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { afterEach, expect, it } from "vitest";
 import { parseSettings } from "#config/load.ts";
+import { windowAt } from "#core/windows.ts";
 import { Fleet } from "#control-plane/fleet/fleet.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
+import { CounterTable } from "#shared/counter-table.ts";
+import { createInFlight } from "#shared/in-flight-table.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 
@@ -20,8 +24,13 @@ afterEach(async () => {
   await fleet?.stop(1000);
 });
 
-/** A fleet of mortal workers and the events it logs. */
-function startFleet(): { readonly fleet: Fleet; readonly logged: (event: string) => Promise<void> } {
+/** A fleet of such workers and the events it logs. */
+function startFleet(fixture: string): {
+  readonly fleet: Fleet;
+  readonly logged: (event: string) => Promise<void>;
+  readonly counters: CounterTable;
+} {
+  const counters = createTable(64, 2);
   const waiting: { readonly event: string; readonly resolve: () => void }[] = [];
   const seen: string[] = [];
   const write = (line: string) => {
@@ -32,13 +41,14 @@ function startFleet(): { readonly fleet: Fleet; readonly logged: (event: string)
   const settings = parseSettings(YAML, join(tmpdir(), "gateway.yaml"));
   const made = new Fleet(
     {
-      entry: new URL("./fixtures/mortal-worker.ts", import.meta.url),
+      entry: new URL(`./fixtures/${fixture}.ts`, import.meta.url),
       start: {
         pepper: new Uint8Array(32),
         rates: createTable(64, 1),
-        counters: createTable(64, 2),
+        counters,
         metrics: createMetrics(),
-        journalDir: tmpdir(),
+        inFlight: createInFlight(2),
+        journalDir: mkdtempSync(join(tmpdir(), "tollgate-fleet-")),
         runId: "run",
         controlSocket: "",
         logLevel: "silent",
@@ -51,11 +61,11 @@ function startFleet(): { readonly fleet: Fleet; readonly logged: (event: string)
   );
   const logged = (event: string) =>
     seen.includes(event) ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ event, resolve }));
-  return { fleet: made, logged };
+  return { fleet: made, logged, counters: new CounterTable(counters, 1) };
 }
 
 it("replaces workers that die, and an announcement they die of still resolves", async () => {
-  const started = startFleet();
+  const started = startFleet("mortal-worker");
   fleet = started.fleet;
   expect(await fleet.start()).toBe(4321);
   expect([fleet.size, fleet.isLive(2), fleet.isLive(3)]).toEqual([2, true, true]);
@@ -64,6 +74,18 @@ it("replaces workers that die, and an announcement they die of still resolves", 
   expect([fleet.isLive(2), fleet.isLive(3)]).toEqual([false, false]);
   expect(fleet.isLive(4)).toBe(true);
   await fleet.announce({ kind: "account", id: "acct_1", externalId: null });
+});
+
+it.each([
+  { id: "written", used: 101 },
+  { id: "lost", used: 1 },
+])("gives back what a dead worker had reserved, and keeps what it had written ($id)", async ({ id, used }) => {
+  const started = startFleet("reserving-worker");
+  fleet = started.fleet;
+  await fleet.start();
+  await fleet.announce({ kind: "key", id });
+  await started.logged("worker-replaced");
+  expect(started.counters.used(started.counters.key("acct_1", "calls", windowAt("day", 0)))).toBe(used);
 });
 
 it("refuses to start on a port where another process listens", async () => {

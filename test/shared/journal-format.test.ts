@@ -4,12 +4,12 @@ import { expect, test } from "vitest";
 import { type Charge, readRecords, SEGMENT_MAGIC, writeRecord } from "#shared/journal-format.ts";
 
 const SCRATCH_BYTES = 256 * 1024;
+const scratch = Buffer.alloc(SCRATCH_BYTES);
 
 function write(...charges: readonly Charge[]): { readonly bytes: Buffer; readonly ends: readonly number[] } {
-  const into = Buffer.alloc(SCRATCH_BYTES);
   const ends = [0];
-  for (const charge of charges) ends.push(writeRecord(into, ends.at(-1) ?? 0, charge));
-  return { bytes: into.subarray(0, ends.at(-1)), ends: ends.slice(1) };
+  for (const charge of charges) ends.push(writeRecord(scratch, ends.at(-1) ?? 0, charge));
+  return { bytes: Buffer.from(scratch.subarray(0, ends.at(-1))), ends: ends.slice(1) };
 }
 
 const CHARGE: Charge = {
@@ -49,7 +49,7 @@ test("records are laid out as documented", () => {
 });
 
 test("any charge comes back as it was written: any Unicode, any number", () => {
-  const text = fc.string({ unit: "binary", maxLength: 255 });
+  const text = fc.string({ unit: "binary", maxLength: 80 });
   const charge: fc.Arbitrary<Charge> = fc.record({
     atMs: fc.double({ noDefaultInfinity: true, noNaN: true }),
     status: fc.integer({ min: 0, max: 65_535 }),

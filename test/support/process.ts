@@ -145,7 +145,9 @@ class RunningGateway implements Gateway {
     if (config !== undefined) writeFileSync(this.file, toYaml(config));
     const seen = this.logs().length;
     this.#child.kill("SIGHUP");
-    const isAnswer = (line: LogLine) => line.event === "reloaded" || line.event === "reload-failed";
+    // By its cause: the file's watcher may be reloading an earlier state at the same time.
+    const isAnswer = (line: LogLine) =>
+      (line.event === "reloaded" || line.event === "reload-failed") && line.cause === "SIGHUP";
     return await this.#line(isAnswer, seen, RELOAD_TIMEOUT_MS, "reload");
   }
 

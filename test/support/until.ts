@@ -8,8 +8,9 @@ export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   timeoutMs = 5000,
+  everyMs = EVERY_MS,
 ): Promise<Exclude<T, undefined | null | false>> {
-  for (const end = performance.now() + timeoutMs; ; await sleep(EVERY_MS)) {
+  for (const end = performance.now() + timeoutMs; ; await sleep(everyMs)) {
     const value = await look();
     // What is none of the three is the rest of T.
     if (value !== undefined && value !== null && value !== false) return value as Exclude<T, undefined | null | false>;

@@ -45,21 +45,26 @@ export const JWT_KEY_ROWS: readonly LoneRow[] = [
 
 async function refusedStarts(): Promise<void> {
   const oct = { kty: "oct", k: Buffer.alloc(16, 7).toString("base64url"), kid: "short", alg: "HS256" };
-  const sets = [rsaJwk(1024), rsaJwk(2048, { e: "AQ" }), rocaJwk(), oct].map((jwk) => ({ algorithms: ["RS256"], jwk }));
-  await Promise.all([...sets, { algorithms: ["HS256"], jwk: oct }].map(refusedStart));
+  await Promise.all([
+    refusedStart(rsaJwk(1024), "RS256", "1024 bits"),
+    refusedStart(rsaJwk(2048, { e: "AQ" }), "RS256", "exponent is unsafe"),
+    refusedStart(rocaJwk(), "RS256", "ROCA"),
+    refusedStart(oct, "RS256", "not supported"),
+    refusedStart(oct, "HS256", 'got "HS256"'),
+  ]);
 }
 
-async function refusedStart({ algorithms, jwk }: { readonly algorithms: readonly string[]; readonly jwk: object }): Promise<void> {
+async function refusedStart(jwk: object, algorithm: string, words: string): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "tollgate-weak-"));
   try {
     writeFileSync(join(dir, "keys.json"), JSON.stringify({ keys: [jwk] }));
-    const issuer = { name: "weak", issuer: "https://weak.example", jwks: "file:keys.json", audiences: ["api"], algorithms };
+    const issuer = { name: "weak", issuer: "https://weak.example", jwks: "file:keys.json", audiences: ["api"], algorithms: [algorithm] };
     const server = { listen: "127.0.0.1:0", admin: "127.0.0.1:0" };
     const config = { version: 1, server, identity: { issuers: [issuer] }, plans: { free: { default: true } }, upstreams: {}, routes: [] };
     writeFileSync(join(dir, "gateway.yaml"), JSON.stringify(config));
     const { code, stdout, stderr } = await runCli(["start", "-c", "gateway.yaml"], { cwd: dir });
     expect.soft({ code, ready: stdout.includes("ready") || stderr.includes('"ready"') }).toEqual({ code: 1, ready: false });
-    expect.soft(stderr).toMatch(/modulus|exponent|ROCA|not supported|algorithms/);
+    expect.soft(stderr).toContain(words);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -2,10 +2,14 @@
  * The fleet: starts the workers, feeds them, replaces one that dies, drains them at the end. Main thread.
  * Counters outlive a worker in shared memory and its journal on disk; its locks are opened for it.
  */
+import { join } from "node:path";
 import type { Logger } from "pino";
 import { CounterTable } from "#shared/counter-table.ts";
 import type { Answer, Invalidation, Question, Snapshot, WorkerStart } from "#shared/messages.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
+import { takeLeftBehind } from "#shared/in-flight-table.ts";
+import { segmentFile } from "#shared/segment-name.ts";
+import { hasRecordAt } from "#control-plane/metering/segment-reader.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { assertFree } from "./free-port.ts";
 import { WorkerLink } from "./worker-link.ts";
@@ -128,9 +132,19 @@ export class Fleet {
     if (this.#workers.get(worker.index) === worker) this.#workers.delete(worker.index);
     this.#counters.releaseLocks(worker.owner);
     this.#rates.releaseLocks(worker.owner);
+    this.#giveBack(worker);
     if (this.#stopping) return;
     this.#parts.log.error({ event: "worker-exited", worker: worker.index, code }, "A worker ended and is replaced");
     setTimeout(() => this.#replace(worker.index), REPLACE_MS).unref();
+  }
+
+  /** What the dead worker had reserved and not settled; its journal says how far it got. */
+  #giveBack(worker: WorkerLink): void {
+    const { inFlight, journalDir, runId } = this.#parts.start;
+    const left = takeLeftBehind(inFlight, worker.index, ({ segment, bytes }) =>
+      hasRecordAt(join(journalDir, segmentFile({ run: runId, writer: worker.owner, number: segment })), bytes),
+    );
+    for (const { counterEntry, units } of left) this.#counters.giveBackAt(counterEntry, units);
   }
 
   #replace(index: number): void {

@@ -3,13 +3,14 @@
  * Invariant M2: the offset of a segment and the rows its records became change in one transaction, so each record counts once,
  * however often the process dies. A torn tail of a segment nobody writes any more is cut off, and said.
  */
-import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, truncateSync } from "node:fs";
+import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { wallMs } from "#core/clock.ts";
 import { hourOf } from "#core/windows.ts";
 import { type Charge, readRecords, SEGMENT_MAGIC } from "#shared/journal-format.ts";
 import { parseSegmentFile } from "#shared/segment-name.ts";
+import { readPart } from "./segment-reader.ts";
 import type { Database } from "#control-plane/store/database.ts";
 
 /** Bytes folded in one transaction: some 10,000 records, about 20 ms of the main thread. */
@@ -96,15 +97,7 @@ export class Ledger {
     segment: Segment,
     at: number,
   ): { readonly bytes: number; readonly charges: readonly Charge[]; readonly damaged: boolean } {
-    const buffer = Buffer.allocUnsafe(Math.min(STEP_BYTES, segment.bytes - at));
-    const fd = openSync(join(this.#parts.dir, segment.file), "r");
-    let length: number;
-    try {
-      length = readSync(fd, buffer, 0, buffer.length, at);
-    } finally {
-      closeSync(fd);
-    }
-    const text = buffer.subarray(0, length);
+    const text = readPart(join(this.#parts.dir, segment.file), at, Math.min(STEP_BYTES, segment.bytes - at));
     const head = at === 0 ? SEGMENT_MAGIC.length : 0;
     if (at === 0 && !text.subarray(0, head).equals(SEGMENT_MAGIC)) return { bytes: 0, charges: [], damaged: true };
     const read = readRecords(text.subarray(head));

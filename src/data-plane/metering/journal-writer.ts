@@ -8,6 +8,7 @@ import { closeSync, fdatasync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { MeteringSettings } from "#config/settings.ts";
 import { type Charge, SEGMENT_MAGIC, writeRecord } from "#shared/journal-format.ts";
+import type { JournalPosition } from "#shared/in-flight-table.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { segmentFile } from "#shared/segment-name.ts";
 
@@ -57,9 +58,14 @@ export class JournalWriter {
     this.#durability = durability;
   }
 
+  /** Where the next record begins. Starts a new segment when this one is full. */
+  position(): JournalPosition {
+    if (this.#bytes >= SEGMENT_BYTES_MAX) this.#open();
+    return { segment: this.#number, bytes: this.#bytes };
+  }
+
   /** Whether the record is in the file. */
   append(charge: Charge): boolean {
-    if (this.#bytes >= SEGMENT_BYTES_MAX) this.#open();
     if (this.#fd === -1) return false;
     const length = writeRecord(this.#scratch, 0, charge);
     if (length === -1) return false;

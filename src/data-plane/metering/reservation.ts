@@ -5,6 +5,7 @@
 import type { CountWhen } from "#config/settings.ts";
 import type { Charge, MeterUnits } from "#shared/journal-format.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
+import type { InFlight } from "#shared/in-flight-table.ts";
 import type { AppliedQuota } from "#data-plane/policy/quotas.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 
@@ -22,15 +23,19 @@ export interface Reservation {
   readonly units: readonly MeterUnits[];
   readonly countWhen: CountWhen;
   readonly counters: readonly AppliedQuota[];
+  /** Its slots in the in-flight table: should this thread die, the main thread gives the units back. */
+  readonly slots: readonly number[];
 }
 
 export class Settler {
   readonly #journal: JournalWriter;
   readonly #counters: CounterTable;
+  readonly #inFlight: InFlight;
 
-  constructor(journal: JournalWriter, counters: CounterTable) {
+  constructor(journal: JournalWriter, counters: CounterTable, inFlight: InFlight) {
     this.#journal = journal;
     this.#counters = counters;
+    this.#inFlight = inFlight;
   }
 
   /** Whether charges can be written at all just now. */
@@ -46,13 +51,19 @@ export class Settler {
     }
     const { atMs, account, key, user, route, requestId, units } = reservation;
     const charge: Charge = { atMs, status, account, key, user, route, requestId, units };
-    if (this.#journal.append(charge)) return true;
+    this.#inFlight.charging(reservation.slots, this.#journal.position());
+    if (this.#journal.append(charge)) {
+      this.#inFlight.clear(reservation.slots);
+      return true;
+    }
     this.release(reservation);
     return false;
   }
 
   /** Gives everything back. */
   release(reservation: Reservation): void {
+    // Cleared first: a death in between leaves units taken rather than given back twice.
+    this.#inFlight.clear(reservation.slots);
     for (const { counter, units } of reservation.counters) this.#counters.giveBack(counter, units);
   }
 }

@@ -6,6 +6,7 @@
 import type { Refusal } from "#core/errors.ts";
 import { monotonicNs, wallMs } from "#core/clock.ts";
 import { fits } from "#core/limits.ts";
+import type { InFlight } from "#shared/in-flight-table.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Reservation } from "#data-plane/metering/reservation.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
@@ -30,12 +31,14 @@ interface Ask {
 export class Admitter {
   readonly #rates: RateSelector;
   readonly #quotas: QuotaSelector;
+  readonly #inFlight: InFlight;
   readonly #onShadow: (refusal: Refusal) => void;
 
   /** `onShadow` hears what a rule with `shadow: true` would have refused. */
-  constructor(rates: RateSelector, quotas: QuotaSelector, onShadow: (refusal: Refusal) => void) {
+  constructor(rates: RateSelector, quotas: QuotaSelector, inFlight: InFlight, onShadow: (refusal: Refusal) => void) {
     this.#rates = rates;
     this.#quotas = quotas;
+    this.#inFlight = inFlight;
     this.#onShadow = onShadow;
   }
 
@@ -58,7 +61,10 @@ export class Admitter {
     const refusal = this.#look(ask, runtime, principal, atMs) ?? this.#take(ask, runtime, principal, atMs);
     const headers = limitHeaders(ask.rates, ask.quotas, this.#rates.table, this.#quotas.table, ask.nowNs, atMs);
     if (refusal !== null) return { ...refusal, headers: [...(refusal.headers ?? []), ...headers] };
-    return { reservation: reservationOf(route, principal, ask.quotas, atMs, requestId), limitHeaders: headers };
+    return {
+      reservation: reservationOf(route, principal, ask.quotas, atMs, requestId, this.#inFlight),
+      limitHeaders: headers,
+    };
   }
 
   #look(ask: Ask, runtime: Runtime, principal: Principal | null, atMs: number): Refusal | null {
@@ -126,6 +132,7 @@ function reservationOf(
   quotas: readonly AppliedQuota[],
   atMs: number,
   requestId: string,
+  inFlight: InFlight,
 ): Reservation | null {
   if (principal === null || route.units.length === 0) return null;
   return {
@@ -138,5 +145,6 @@ function reservationOf(
     units: route.units,
     countWhen: route.countWhen,
     counters: quotas,
+    slots: quotas.map(({ counter, units }) => inFlight.add(counter.entry, units)),
   };
 }

@@ -1,0 +1,92 @@
+/**
+ * What each worker has reserved and not settled, in shared memory, so that the main thread can give it back when the worker dies.
+ * Each worker writes its own row, the main thread reads it after the worker's end.
+ *
+ * Row of f64: the journal position of a charge being written (segment number, byte offset), then for each slot the counter's place
+ * in the counter table + 1 (0 = free) and the units. While a charge is being written its units stand negated: whether it counts then
+ * depends on whether the record got into the segment.
+ */
+const SLOTS = 16_384;
+const HEAD_CELLS = 2;
+const ROW_CELLS = HEAD_CELLS + SLOTS * 2;
+
+/** Where a journal record would begin. */
+export interface JournalPosition {
+  /** Number of the segment. */
+  readonly segment: number;
+  /** Bytes written to it so far. */
+  readonly bytes: number;
+}
+
+export function createInFlight(workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(workers * ROW_CELLS * 8);
+}
+
+/** A worker's own row. */
+export class InFlight {
+  readonly #row: Float64Array;
+  /** Slots that are free, the next one to use last. Made as they are needed. */
+  readonly #free: number[] = [];
+  #used = 0;
+
+  constructor(buffer: SharedArrayBuffer, worker: number) {
+    this.#row = new Float64Array(buffer, worker * ROW_CELLS * 8, ROW_CELLS);
+    this.#row.fill(0);
+  }
+
+  /** Notes a reservation of `units` at a place of the counter table. -1: no slot is left, so a death would leave them reserved. */
+  add(counterEntry: number, units: number): number {
+    const slot = this.#free.pop() ?? (this.#used < SLOTS ? this.#used++ : -1);
+    if (slot === -1) return -1;
+    const at = HEAD_CELLS + slot * 2;
+    this.#row[at + 1] = units;
+    this.#row[at] = counterEntry + 1;
+    return slot;
+  }
+
+  /** Says that the record for these slots is about to be written. */
+  charging(slots: readonly number[], position: JournalPosition): void {
+    this.#row[0] = position.segment;
+    this.#row[1] = position.bytes;
+    for (const slot of slots) {
+      if (slot === -1) continue;
+      const at = HEAD_CELLS + slot * 2 + 1;
+      this.#row[at] = -Math.abs(this.#row[at] ?? 0);
+    }
+  }
+
+  /** Settled, one way or the other. */
+  clear(slots: readonly number[]): void {
+    for (const slot of slots) {
+      if (slot === -1) continue;
+      this.#row[HEAD_CELLS + slot * 2] = 0;
+      this.#free.push(slot);
+    }
+  }
+}
+
+/** What a worker that has ended left reserved. */
+export interface LeftBehind {
+  readonly counterEntry: number;
+  readonly units: number;
+}
+
+/** Reads the row of a worker that has ended, and empties it. `isWritten` says whether a whole record stands at the position. */
+export function takeLeftBehind(
+  buffer: SharedArrayBuffer,
+  worker: number,
+  isWritten: (position: JournalPosition) => boolean,
+): readonly LeftBehind[] {
+  const row = new Float64Array(buffer, worker * ROW_CELLS * 8, ROW_CELLS);
+  const left: LeftBehind[] = [];
+  let written: boolean | null = null;
+  for (let at = HEAD_CELLS; at < ROW_CELLS; at += 2) {
+    const place = row[at] ?? 0;
+    const units = row[at + 1] ?? 0;
+    if (place === 0 || units === 0) continue;
+    if (units < 0) written ??= isWritten({ segment: row[0] ?? 0, bytes: row[1] ?? 0 });
+    if (units > 0 || written === false) left.push({ counterEntry: place - 1, units: Math.abs(units) });
+  }
+  row.fill(0);
+  return left;
+}

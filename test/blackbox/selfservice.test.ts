@@ -1,0 +1,187 @@
+/** The gateway's own endpoints for customers, on the traffic listener: each answers for the caller's account only. */
+import { afterAll, expect, test } from "vitest";
+import { startJwks } from "#test/support/jwks.ts";
+import { makeKey, signToken } from "#test/support/jwt.ts";
+import { askJson, rows, startScene, text } from "#test/support/scene.ts";
+
+const jwks = await startJwks(makeKey("ES256"));
+const scene = await startScene({
+  config: {
+    identity: {
+      issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims: { account: "project", roles: "role" } }],
+    },
+    meters: { api_calls: { description: "Calls" }, tokens: {} },
+    plans: {
+      free: { name: "Free", default: true, quotas: { api_calls: { limit: 5, per: "month" } } },
+      pro: {
+        name: "Pro",
+        price: { monthly: 2900, yearly: 29_000, currency: "usd" },
+        quotas: { api_calls: { limit: null, per: "month" }, tokens: { limit: 1000, per: "day" } },
+        features: ["custom_models"],
+      },
+    },
+  },
+});
+const { gateway, upstream, operator } = scene;
+const admin = await operator.key({ roles: ["Admin"] });
+const user = await operator.key({ account: admin.account, roles: ["User"], scopes: ["read", "list"] });
+const stranger = await operator.key();
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await jwks.close();
+});
+
+function own(path: string, bearer?: string, method = "GET", body?: unknown) {
+  return askJson(`${gateway.url}/_tollgate${path}`, { method, body, ...(bearer === undefined ? {} : { bearer }) });
+}
+
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/);
+
+test("health and readiness need no credentials", async () => {
+  expect(await own("/health")).toMatchObject({ status: 200, body: { status: "ok" } });
+  expect(await own("/ready")).toMatchObject({ status: 200, body: { status: "ready" } });
+});
+
+test.each(["/auth/me", "/api-keys", "/billing/status", "/billing/plans", "/billing/usage"])("%s needs credentials", async (path) => {
+  const answer = await own(path);
+  expect(answer).toMatchObject({ status: 401, body: { error: "credentials_missing" } });
+  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+});
+
+test("an unknown path below the prefix is 404, a wrong method 405, and the app hears of neither", async () => {
+  expect((await own("/else", admin.secret)).status).toBe(404);
+  expect((await own("/auth/me", admin.secret, "POST")).status).toBe(405);
+  expect(upstream.count).toBe(0);
+});
+
+test("who a key is: its account, roles, what they permit, its scopes and plan", async () => {
+  const { body } = await own("/auth/me", user.secret);
+  expect(body).toMatchObject({
+    account: { id: admin.account, state: "active", name: "A", createdAt: TIME },
+    user: null,
+    roles: ["User"],
+    permissions: ["models:read"],
+    scopes: ["read", "list"],
+    plan: "free",
+    keyId: user.id,
+  });
+});
+
+test("who a token is: the account and user of its claims, whatever characters they have", async () => {
+  const [signer] = jwks.keys;
+  if (signer === undefined) throw new Error("No key");
+  const project = "Projekt Ü/1, %20";
+  const claims = { iss: jwks.issuer, aud: "api", sub: "user|7", project, role: "Admin", scope: "read" };
+  const { status, body } = await own("/auth/me", signToken(signer, { claims }));
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ account: { externalId: project }, user: "user|7", roles: ["Admin"], permissions: ["*"], scopes: ["read"], keyId: null });
+});
+
+test("a key is made with its secret shown once, listed without it, works, and is revoked", async () => {
+  const made = await own("/api-keys", admin.secret, "POST", { name: "ci", roles: ["Admin"], expires: "30d" });
+  expect(made.status).toBe(201);
+  expect(made.headers.get("cache-control")).toBe("no-store");
+  expect(made.body).toMatchObject({ id: expect.stringMatching(/^key_/), account: admin.account, name: "ci", roles: ["Admin"], createdAt: TIME, expiresAt: TIME, revokedAt: null });
+  const secret = text(made.body, "key");
+  const id = text(made.body, "id");
+  expect((await own("/auth/me", secret)).body).toMatchObject({ keyId: id });
+  const list = await own("/api-keys", admin.secret);
+  expect(rows(list.body, "data").map((key) => key.id)).toEqual([admin.id, user.id, id]);
+  expect(JSON.stringify(list.body)).not.toContain(secret);
+  expect(gateway.output()).not.toContain(secret);
+  expect(await own(`/api-keys/${id}`, admin.secret, "DELETE")).toMatchObject({ status: 200, body: { id, revokedAt: TIME } });
+  expect(await own("/auth/me", secret)).toMatchObject({ status: 401, body: { error: "key_revoked" } });
+});
+
+test("keys are paged in a stable order", async () => {
+  const account = await operator.account();
+  const keys = [];
+  for (let number = 0; number < 5; number++) keys.push(await operator.key({ account }));
+  const [first] = keys;
+  const seen: unknown[] = [];
+  let cursor: unknown = null;
+  do {
+    const page = await own(`/api-keys?limit=2${typeof cursor === "string" ? `&cursor=${cursor}` : ""}`, first?.secret);
+    seen.push(...rows(page.body, "data").map((key) => key.id));
+    cursor = page.body.nextCursor;
+  } while (cursor !== null);
+  expect(seen).toEqual(keys.map((key) => key.id));
+});
+
+test("nobody hands out more than they have: roles, scopes and life", async () => {
+  expect(await own("/api-keys", user.secret, "POST", { roles: ["Admin"] })).toMatchObject({ status: 403, body: { error: "permission_denied" } });
+  expect(await own("/api-keys", user.secret, "POST", { scopes: ["read", "write"] })).toMatchObject({ status: 403 });
+  expect(await own("/api-keys", admin.secret, "POST", { roles: ["Unknown"] })).toMatchObject({ status: 403 });
+  const heir = await own("/api-keys", user.secret, "POST", {});
+  expect(heir.body).toMatchObject({ roles: ["User"], scopes: ["read", "list"] });
+  const unscoped = await own("/api-keys", user.secret, "POST", { scopes: null });
+  expect(unscoped.status === 403 || JSON.stringify(unscoped.body.scopes) === '["read","list"]').toBe(true);
+  const short = await operator.key({ account: admin.account, expires: "1h" });
+  expect(await own("/api-keys", short.secret, "POST", { expires: "2h" })).toMatchObject({ status: 403 });
+  const { body } = await own("/api-keys", short.secret, "POST", {});
+  expect(Date.parse(text(body, "expiresAt"))).toBeLessThanOrEqual(Date.now() + 3_600_000);
+});
+
+test("keys and figures of other accounts are not found", async () => {
+  expect(await own(`/api-keys/${stranger.id}`, admin.secret, "DELETE")).toMatchObject({ status: 404, body: { error: "not_found" } });
+  expect(await own("/api-keys/key_none", admin.secret, "DELETE")).toMatchObject({ status: 404 });
+  expect((await own("/auth/me", stranger.secret)).status).toBe(200);
+  expect(rows((await own("/api-keys", stranger.secret)).body, "data").map((key) => key.id)).toEqual([stranger.id]);
+  expect(await own(`/billing/usage?account=${stranger.account}`, admin.secret)).toMatchObject({ status: 403, body: { error: "tenant_mismatch" } });
+});
+
+test.each([
+  [{ roles: "Admin" }, "body/roles"],
+  [{ expires: "soon" }, "body/expires"],
+  [{ name: 5 }, "body/name"],
+  [{ account: "acct_other" }, "body"],
+  [[1], "body"],
+])("the body %j is refused with 400, naming the place of the fault", async (body, path) => {
+  const answer = await own("/api-keys", admin.secret, "POST", body);
+  expect(answer).toMatchObject({ status: 400, body: { error: "malformed_request", path } });
+});
+
+test("a body that is no JSON is refused with 400", async () => {
+  expect(await own("/api-keys", admin.secret, "POST", "{")).toMatchObject({ status: 400, body: { error: "malformed_request" } });
+});
+
+test("plans are listed as the file has them, money in minor units", async () => {
+  const { body } = await own("/billing/plans", admin.secret);
+  expect(body).toEqual({
+    data: [
+      { id: "free", name: "Free", default: true, price: null, quotas: [{ meter: "api_calls", limit: 5, per: "month", exceed: "block" }], features: [] },
+      {
+        id: "pro",
+        name: "Pro",
+        default: false,
+        price: { monthly: 2900, yearly: 29_000, currency: "usd" },
+        quotas: [
+          { meter: "api_calls", limit: null, per: "month", exceed: "block" },
+          { meter: "tokens", limit: 1000, per: "day", exceed: "block" },
+        ],
+        features: ["custom_models"],
+      },
+    ],
+    nextCursor: null,
+  });
+  expect((await own("/billing/status", admin.secret)).body).toMatchObject({ account: admin.account, state: "active", plan: { id: "free" }, subscription: null });
+});
+
+test("usage says what was used, what is left, and in which window", async () => {
+  const key = await operator.key();
+  for (let call = 0; call < 3; call++) await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${key.secret}` } });
+  const now = new Date();
+  const start = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())).getTime();
+  const end = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)).getTime();
+  const { body } = await own("/billing/usage", key.secret);
+  expect(body).toMatchObject({
+    account: key.account,
+    plan: "free",
+    meters: [
+      { meter: "api_calls", used: 3, limit: 5, remaining: 2, exceed: "block", window: { kind: "month", start: TIME, end: TIME } },
+      { meter: "tokens", used: 0, limit: null, remaining: null },
+    ],
+  });
+  expect(rows(body, "meters").map(({ window }) => Object(window)).map((window) => [Date.parse(window.start), Date.parse(window.end)])[0]).toEqual([start, end]);
+});

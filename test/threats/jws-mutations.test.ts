@@ -1,0 +1,72 @@
+/**
+ * H22: nothing invalid is accepted. This is NOT Project Wycheproof: its vectors are not part of this project and could not be
+ * fetched. It is a set of our own after the same classes (signature values and lengths, encodings, algorithms, key confusion,
+ * JSON, weak and foreign keys), made by a seeded generator and tried on the verifier and the key policy in process.
+ * Running the real vectors besides is still worth doing.
+ */
+import { expect, test } from "vitest";
+import { readKeySet } from "#control-plane/issuers/key-policy.ts";
+import { randomOf } from "#test/support/random.ts";
+import { BAD_KEYS, GOOD_KEYS, POINTLESS_KEYS } from "./jws-bad-keys.ts";
+import { bigintOf, bytes32, P256_ORDER, signAs, signatureOf, withSignature } from "./jws.ts";
+import { KEY_MUTATIONS, SIGNATURE_MUTATIONS, TEXT_MUTATIONS } from "./jws-mutations.ts";
+import { accepts, ALGORITHMS, claimsOf, FAMILIES, familyVerifier, readKeys } from "./jws-verifier.ts";
+
+const SEED = Number(process.env.TOLLGATE_SEED ?? 20_261_101);
+const ROUNDS = 4;
+
+test(`H22 no spoiled token of four algorithms is accepted, and every good one is (seed ${SEED})`, async () => {
+  const random = randomOf(SEED);
+  const verifier = familyVerifier();
+  const accepted: string[] = [];
+  const refused: string[] = [];
+  let invalid = 0;
+  for (const key of FAMILIES) {
+    for (let round = 0; round < ROUNDS; round++) {
+      const claims = claimsOf({ jti: String(random.next()), note: "x".repeat(random.between(0, 200)) });
+      const token = signAs(key.alg, key.privateKey, { alg: key.alg, kid: key.alg, typ: "JWT" }, claims);
+      for (const [name, mutate] of Object.entries({ ...SIGNATURE_MUTATIONS, ...KEY_MUTATIONS, ...TEXT_MUTATIONS })) {
+        const spoiled = mutate({ key, token, random });
+        if (spoiled === null) continue;
+        expect(spoiled, `${key.alg} ${name} changes something`).not.toBe(token);
+        invalid++;
+        if (await accepts(verifier, spoiled)) accepted.push(`${key.alg} ${round}: ${name}`);
+      }
+      for (const good of controls(key.alg, token)) if (!(await accepts(verifier, good))) refused.push(`${key.alg} ${round}`);
+    }
+  }
+  expect(accepted, "invalid tokens accepted").toEqual([]);
+  expect(refused, "valid tokens refused").toEqual([]);
+  expect(invalid).toBeGreaterThanOrEqual(400);
+});
+
+/** The token itself, and for ECDSA its twin with the other root, which JWS does not forbid. */
+function controls(alg: string, token: string): readonly string[] {
+  if (alg !== "ES256") return [token];
+  const signature = signatureOf(token);
+  const twin = bytes32(P256_ORDER - bigintOf(signature.subarray(32)));
+  return [token, withSignature(token, Buffer.concat([signature.subarray(0, 32), twin]))];
+}
+
+test("H22 no bad JWK is let through, good ones are, and one bad key does not spoil a set", () => {
+  const bad = Object.entries(BAD_KEYS);
+  expect(bad.length).toBeGreaterThanOrEqual(26);
+  const taken = bad.filter(([, jwk]) => readKeys(jwk).keys.length > 0).map(([name]) => name);
+  expect(taken).toEqual([]);
+  expect(readKeys(...GOOD_KEYS, ...bad.map(([, jwk]) => jwk)).keys.length).toBe(GOOD_KEYS.length);
+  for (const text of ["", "[]", "null", '{"keys":{}}', '{"keys":null}', "{}"]) expect(() => readKeySet(text, ALGORITHMS), text).toThrow();
+});
+
+test("H22 keys whose point is on no curve verify nothing and break nothing", async () => {
+  const verifier = familyVerifier();
+  for (const [name, jwk] of Object.entries(POINTLESS_KEYS)) {
+    const ec = FAMILIES.find(({ alg }) => alg === "ES256");
+    if (ec === undefined) throw new Error("No ES256 key");
+    const good = ec.publicKey.export({ format: "jwk" });
+    verifier.replaceKeySet("vectors", readKeys({ ...jwk, kid: "same" }, { ...good, kid: "same", alg: "ES256" }).keys);
+    const token = signAs("ES256", ec.privateKey, { alg: "ES256", kid: "same", typ: "JWT" }, claimsOf({ jti: name }));
+    expect(await accepts(verifier, token), name).toBe(true);
+    verifier.replaceKeySet("vectors", readKeys({ ...jwk, kid: "same" }).keys);
+    expect(await accepts(verifier, token), name).toBe(false);
+  }
+});

@@ -1,0 +1,98 @@
+/** C14, H19 and H20 in process: what a look at the clock gives away, and that hostile tokens cost nearly nothing. */
+import { expect, test } from "vitest";
+import { keyHash } from "#core/key-hash.ts";
+import { ControlLink } from "#data-plane/identity/control-link.ts";
+import { Directory } from "#data-plane/identity/directory.ts";
+import type { FromWorker } from "#shared/messages.ts";
+import type { KeyRecord } from "#shared/principals.ts";
+import { encodePart } from "#test/support/jwt.ts";
+import { randomOf } from "#test/support/random.ts";
+import { accepts, familyVerifier } from "./jws-verifier.ts";
+import { medianMs, tValue } from "./timing.ts";
+
+/** Beyond it dudect speaks of a difference. */
+const T_MAX = 4.5;
+const ROUNDS = 3;
+const KEYS = 1000;
+const SAMPLES = 3000;
+const SECRET = "tg_sk_live_Zx81kQpLw03NvB7cRtYuIoPaSdFgHjKlMn42xQ";
+const PEPPER = Buffer.alloc(32, 7);
+const RECORD: KeyRecord = { id: "key_1", accountId: "acct_1", roles: [], scopes: null, expiresAtMs: null, revoked: false };
+
+/** A worker's memory of keys, with a control plane that knows one. */
+function directory(): Directory {
+  const right = keyHash(SECRET, PEPPER);
+  const answer = (message: FromWorker) => {
+    if (message.type !== "ask" || message.question.kind !== "key") return;
+    link.answered(message.id, { kind: "key", key: message.question.hash === right ? RECORD : null });
+  };
+  const link = new ControlLink(answer);
+  return new Directory(link, PEPPER);
+}
+
+/** Two classes of wrong keys, alike in all but how much they share with the right one. */
+interface Classes {
+  readonly sharing: readonly string[];
+  readonly others: readonly string[];
+}
+
+function classes(seed: number): Classes {
+  const random = randomOf(seed);
+  const wrong = (prefix: number) => {
+    const tail = Array.from({ length: SECRET.length - prefix }, () => random.between(0, 35).toString(36)).join("");
+    // Through bytes, so that every text is stored in one flat piece and its making cannot be seen in its use.
+    return Buffer.from(SECRET.slice(0, prefix) + tail).toString("latin1");
+  };
+  const pairs = Array.from({ length: KEYS }, () => [wrong(SECRET.length - 4), wrong(0)] as const);
+  return { sharing: pairs.map(([one]) => one), others: pairs.map(([, other]) => other) };
+}
+
+/** The smallest |t| of some rounds, each with new keys: the luck of one round does not last, a leak does. */
+async function smallestT(batch: number, round: (keys: Classes) => Promise<(key: string) => unknown>): Promise<number> {
+  const seen: number[] = [];
+  for (let seed = 1; seed <= ROUNDS; seed++) {
+    const keys = classes(seed);
+    const operation = await round(keys);
+    const over = (texts: readonly string[]) => (index: number) => void operation(texts[index % KEYS] ?? "");
+    seen.push(Math.abs(tValue(over(keys.sharing), over(keys.others), { samples: SAMPLES, batch, random: randomOf(seed) })));
+  }
+  return Math.min(...seen);
+}
+
+test("C14 the time to look up a wrong key does not tell how much of a right one it shares", async () => {
+  // 3 rounds x 2 x 3,000 samples x 8 lookups: 144,000.
+  const lookups = await smallestT(8, async ({ sharing, others }) => {
+    const keys = directory();
+    expect(await keys.key(SECRET)).toEqual(RECORD);
+    // At first sight the control plane is asked; from then on a lookup is synchronous. In turn: age in the cache tells nothing.
+    for (const [index, key] of sharing.entries()) expect([await keys.key(key), await keys.key(others[index] ?? "")]).toEqual([null, null]);
+    return (key) => keys.key(key);
+  });
+  expect(lookups, "the worker's lookup").toBeLessThan(T_MAX);
+  expect(await smallestT(2, async () => (key) => keyHash(key, PEPPER)), "the hash at first sight").toBeLessThan(T_MAX);
+});
+
+test("C14 the same measurement finds a comparison that stops at the first difference", async () => {
+  const leaky = (key: string): boolean => {
+    for (let at = 0; at < SECRET.length; at++) if (key.charCodeAt(at) !== SECRET.charCodeAt(at)) return false;
+    return true;
+  };
+  expect(await smallestT(32, async () => leaky)).toBeGreaterThan(T_MAX);
+});
+
+test("H19 H20 oversized, deep and encrypted tokens are refused within a millisecond", async () => {
+  const verifier = familyVerifier();
+  const part = encodePart("x".repeat(64));
+  const hostile = {
+    "1 MiB": "A".repeat(1024 * 1024),
+    "1 MiB of dots": ".".repeat(1024 * 1024),
+    "5,000 deep": `${encodePart({ alg: "ES256", kid: "ES256" })}.${encodePart("[".repeat(5000))}.AAAA`,
+    "2,000 keys": `${encodePart({ alg: "ES256" })}.${encodePart(`{${'"a":1,'.repeat(900)}"b":2}`)}.AAAA`,
+    "PBES2 with a billion rounds": [encodePart({ alg: "PBES2-HS256+A128KW", p2c: 1_000_000_000, p2s: "AAAA", enc: "A128GCM" }), part, part, part, part].join("."),
+    "JWS that says zip": `${encodePart({ alg: "ES256", zip: "DEF" })}.${part}.AAAA`,
+  }; // biome-ignore format: a table
+  for (const [what, token] of Object.entries(hostile)) {
+    expect(await accepts(verifier, token), what).toBe(false);
+    expect.soft(await medianMs(51, () => verifier.verify(token)), what).toBeLessThan(1);
+  }
+});
