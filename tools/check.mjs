@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types, lint, format and unused code, all at once. Prints one line for each tool, then the output of
+ * `npm run check`: types, lint, format, rooms and unused code, all at once. Prints one line for each tool, then the output of
  * those that failed; exit 1 on any. Needs Node ≥ 24 and installed dependencies (tools/run.mjs sees to both).
  * Changes no file (`npm run format` does) and runs no tests.
  */
@@ -10,6 +10,7 @@ const CHECKS = [
   { name: "tsc", file: "typescript/bin/tsc", args: ["-p", "."] },
   { name: "oxlint", file: "oxlint/bin/oxlint", args: ["--deny-warnings", "--report-unused-disable-directives"] },
   { name: "biome", file: "@biomejs/biome/bin/biome", args: ["format", "--error-on-warnings"] },
+  { name: "rooms", file: "vitest/vitest.mjs", args: ["run", "test/guards/rooms.test.ts"] },
   { name: "knip", file: "knip/bin/knip.js", args: ["--no-config-hints"] },
 ];
 

@@ -11,7 +11,8 @@ import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 import { compileRate } from "#data-plane/policy/rates.ts";
 import { type WindowKinds, windowKindsOf } from "#data-plane/policy/quotas.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
-import { type RouteMatch, RouteTable } from "#data-plane/route/route-table.ts";
+import type { RouteMatch } from "#data-plane/route/route-table.ts";
+import { Routes } from "#data-plane/route/routes.ts";
 import type { TraceIds } from "./trace-ids.ts";
 import type { Pools, UpstreamPool } from "#data-plane/upstream/pool.ts";
 
@@ -21,7 +22,7 @@ export const OTHER_METRIC = ROUTE_METRICS_MAX - 1;
 export interface Runtime {
   readonly version: number;
   readonly settings: Settings;
-  readonly routes: RouteTable<CompiledRoute>;
+  readonly routes: Routes<CompiledRoute>;
   readonly windowKinds: WindowKinds;
   readonly trustedProxies: BlockList;
   readonly traces: TraceIds;
@@ -35,7 +36,7 @@ export function buildRuntime(snapshot: Snapshot, pools: Pools, control: Upstream
   return Object.freeze({
     version: snapshot.version,
     settings,
-    routes: new RouteTable([...own, ...builtin]),
+    routes: new Routes(settings.server.prefix, builtin, own),
     windowKinds: windowKindsOf(settings),
     trustedProxies: addressSet(settings.server.trustedProxies),
     traces,

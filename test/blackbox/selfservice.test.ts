@@ -49,8 +49,9 @@ test.each(["/auth/me", "/api-keys", "/billing/status", "/billing/plans", "/billi
   expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
 });
 
-test("an unknown path below the prefix is 404, a wrong method 405, and the app hears of neither", async () => {
+test("below the prefix an unknown path is 404 and a wrong method 405, even where a route takes everything", async () => {
   expect((await own("/else", admin.secret)).status).toBe(404);
+  expect((await own("", admin.secret)).status).toBe(404);
   expect((await own("/auth/me", admin.secret, "POST")).status).toBe(405);
   expect(upstream.count).toBe(0);
 });

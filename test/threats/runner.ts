@@ -36,6 +36,8 @@ export interface Case {
   readonly what: string;
   /** The bytes sent, on a connection of their own; text is latin1. */
   readonly send: string | Uint8Array;
+  /** Left out: to the traffic listener. */
+  readonly to?: "admin";
   readonly expect: Expectation;
 }
 
@@ -57,14 +59,19 @@ export function testLoneRows(rows: readonly LoneRow[]): void {
 /** Sends one case after another; every case is looked at, even after one that failed. */
 export async function runCases(world: World, cases: readonly Case[]): Promise<void> {
   expect(cases.length, "cases of the row").toBeGreaterThan(0);
-  for (const { what, send, expect: wanted } of cases) {
+  for (const { what, send, to, expect: wanted } of cases) {
     const before = await world.tally();
     // A close follows its answer, so only where none is awaited may the first answer end the wait.
     const options = wanted.close === undefined ? { responses: 1, idleMs: ANSWER_MS } : { idleMs: CLOSE_MS };
-    const answer = await rawExchange(world.gateway.port, send, options);
+    const answer = await rawExchange(to === "admin" ? adminPort(world) : world.gateway.port, send, options);
     const seen: Seen = { answer, before, after: await world.tally(), world };
     expect.soft(await lookAt(seen, wanted), what).toEqual(expected(wanted));
   }
+}
+
+function adminPort({ gateway }: World): number {
+  if (gateway.adminUrl === null) throw new Error("The gateway has no admin listener");
+  return Number(new URL(gateway.adminUrl).port);
 }
 
 const ANSWER_MS = 5000;
