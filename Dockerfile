@@ -15,7 +15,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY config ./config
 COPY src ./src
-RUN mkdir -p /data /etc/tollgate && chown node:node /data
+RUN mkdir -p /data /etc/tollgate node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
 VOLUME /data
 EXPOSE 8080 8081

@@ -22,17 +22,27 @@ function ask(path: string, bearer?: string): Promise<JsonAnswer> {
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/);
 
-test.each(["/admin/accounts", "/admin/keys", "/admin/usage", "/admin/key-sets", "/%61dmin/accounts", "/admin/accounts/x"])(
-  "%s needs the admin token, and nothing that resembles it will do",
-  async (path) => {
-    const customer = await operator.key();
-    for (const bearer of [undefined, `${ADMIN_TOKEN}x`, ADMIN_TOKEN.slice(0, -1), ADMIN_TOKEN.toUpperCase(), customer.secret]) {
-      const answer = await ask(path, bearer);
-      expect(answer).toMatchObject({ status: 401, body: { error: "credentials_invalid" } });
-      expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-    }
-  },
-);
+test.each([
+  "/admin/accounts",
+  "/admin/keys",
+  "/admin/usage",
+  "/admin/key-sets",
+  "/%61dmin/accounts",
+  "/admin/accounts/x",
+])("%s needs the admin token, and nothing that resembles it will do", async (path) => {
+  const customer = await operator.key();
+  for (const bearer of [
+    undefined,
+    `${ADMIN_TOKEN}x`,
+    ADMIN_TOKEN.slice(0, -1),
+    ADMIN_TOKEN.toUpperCase(),
+    customer.secret,
+  ]) {
+    const answer = await ask(path, bearer);
+    expect(answer).toMatchObject({ status: 401, body: { error: "credentials_invalid" } });
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+  }
+});
 
 test("the admin token is no credential on the traffic listener, and the admin API is not served there", async () => {
   for (const path of ["/a", "/_tollgate/auth/me", "/admin/accounts"]) {
@@ -44,28 +54,64 @@ test("the admin token is no credential on the traffic listener, and the admin AP
 
 test("an account is made, found by either id, changed, suspended and activated", async () => {
   const made = await operator.call("POST", "/admin/accounts", { name: "Acme", externalId: "proj/1", plan: "pro" });
-  expect(made).toMatchObject({ status: 201, body: { id: expect.stringMatching(/^acct_/), externalId: "proj/1", name: "Acme", state: "active", plan: "pro", createdAt: TIME } });
+  expect(made).toMatchObject({
+    status: 201,
+    body: {
+      id: expect.stringMatching(/^acct_/),
+      externalId: "proj/1",
+      name: "Acme",
+      state: "active",
+      plan: "pro",
+      createdAt: TIME,
+    },
+  });
   const id = text(made.body, "id");
   expect((await operator.call("GET", `/admin/accounts/${id}`)).body).toEqual(made.body);
   expect((await operator.call("GET", "/admin/accounts/proj%2F1")).body).toEqual(made.body);
-  const changed = await operator.call("PATCH", `/admin/accounts/${id}`, { name: "Acme 2", plan: null, state: "suspended" });
+  const changed = await operator.call("PATCH", `/admin/accounts/${id}`, {
+    name: "Acme 2",
+    plan: null,
+    state: "suspended",
+  });
   expect(changed.body).toEqual({ ...made.body, name: "Acme 2", plan: null, state: "suspended" });
-  expect((await operator.call("PATCH", `/admin/accounts/${id}`, { state: "active" })).body).toMatchObject({ state: "active" });
+  expect((await operator.call("PATCH", `/admin/accounts/${id}`, { state: "active" })).body).toMatchObject({
+    state: "active",
+  });
 });
 
 test("an external id is given to one account only", async () => {
   const wish = { name: "One", externalId: "taken" };
   expect((await operator.call("POST", "/admin/accounts", wish)).status).toBe(201);
-  expect(await operator.call("POST", "/admin/accounts", wish)).toMatchObject({ status: 409, body: { error: "conflict" } });
+  expect(await operator.call("POST", "/admin/accounts", wish)).toMatchObject({
+    status: 409,
+    body: { error: "conflict" },
+  });
 });
 
 test("a key is made, listed without its secret and revoked", async () => {
   const account = await operator.account();
-  const made = await operator.call("POST", "/admin/keys", { account, roles: ["User"], scopes: ["a"], env: "test", expires: "1h" });
-  expect(made.body).toMatchObject({ id: expect.stringMatching(/^key_/), account, env: "test", roles: ["User"], scopes: ["a"], expiresAt: TIME, revokedAt: null });
+  const made = await operator.call("POST", "/admin/keys", {
+    account,
+    roles: ["User"],
+    scopes: ["a"],
+    env: "test",
+    expires: "1h",
+  });
+  expect(made.body).toMatchObject({
+    id: expect.stringMatching(/^key_/),
+    account,
+    env: "test",
+    roles: ["User"],
+    scopes: ["a"],
+    expiresAt: TIME,
+    revokedAt: null,
+  });
   expect(text(made.body, "key")).toMatch(/^tg_sk_test_/);
   const { key: _secret, ...shown } = made.body;
-  expect((await operator.call("GET", `/admin/keys?account=${account}`)).body).toEqual({ data: [shown], nextCursor: null });
+  expect((await operator.call("GET", `/admin/keys?account=${account}`)).body).toEqual({
+    data: [shown],
+    nextCursor: null,
+  });
   const revoked = await operator.call("DELETE", `/admin/keys/${text(shown, "id")}`);
   expect(revoked.body).toEqual({ ...shown, revokedAt: TIME });
   expect((await operator.call("DELETE", `/admin/keys/${text(shown, "id")}`)).body).toEqual(revoked.body);
@@ -83,7 +129,10 @@ test.each([
   ["GET", "/admin/accounts?limit=0", undefined, "querystring/limit"],
   ["GET", "/admin/accounts?limit=many", undefined, "querystring/limit"],
 ])("%s %s with %j is refused with 400, naming the path of the fault", async (method, path, body, where) => {
-  expect(await operator.call(method, path, body)).toMatchObject({ status: 400, body: { error: "malformed_request", path: where } });
+  expect(await operator.call(method, path, body)).toMatchObject({
+    status: 400,
+    body: { error: "malformed_request", path: where },
+  });
 });
 
 test.each([
@@ -117,7 +166,10 @@ test("accounts are paged by cursor: each once, in order, the last page without a
   const seen: unknown[] = [];
   let cursor: unknown = null;
   do {
-    const page = await operator.call("GET", `/admin/accounts?limit=3${typeof cursor === "string" ? `&cursor=${cursor}` : ""}`);
+    const page = await operator.call(
+      "GET",
+      `/admin/accounts?limit=3${typeof cursor === "string" ? `&cursor=${cursor}` : ""}`,
+    );
     seen.push(...rows(page.body, "data").map(({ id }) => id));
     cursor = page.body.nextCursor;
   } while (cursor !== null);
@@ -128,7 +180,8 @@ test("accounts are paged by cursor: each once, in order, the last page without a
 test("the metrics parse, and count what happened", async () => {
   const key = await operator.key();
   const before = await metrics();
-  for (const _call of [1, 2, 3, 4]) await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${key.secret}` } });
+  for (const _call of [1, 2, 3, 4])
+    await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${key.secret}` } });
   await fetch(`${gateway.url}/a`);
   // A request is counted when its answer is out, which its client may see first.
   const series = "tollgate_request_duration_seconds_count";

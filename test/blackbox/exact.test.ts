@@ -14,7 +14,10 @@ const config = {
   },
   meters: { api_calls: {}, scarce: {} },
   // So slow that nothing comes back while a test runs.
-  rates: { burst: { limit: 1, per: "30d", burst: LIMIT, by: "account" }, few: { limit: 1, per: "30d", burst: 8, by: "account" } },
+  rates: {
+    burst: { limit: 1, per: "30d", burst: LIMIT, by: "account" },
+    few: { limit: 1, per: "30d", burst: 8, by: "account" },
+  },
   routes: [
     { name: "quota", match: { path: "/quota" }, upstream: "app", meters: { api_calls: 1 } },
     { name: "rate", match: { path: "/rate" }, upstream: "app", rates: ["burst"] },
@@ -45,23 +48,34 @@ async function flood(target: string, key: MadeKey, count = REQUESTS): Promise<Re
   const answers = await Promise.all(connections.map((connection) => connection.ask("GET", target, [key.line])));
   for (const connection of connections) connection[Symbol.dispose]();
   return Object.fromEntries(
-    Object.entries(Object.groupBy(answers, ({ status }) => status)).map(([status, same]) => [status, same?.length ?? 0]),
+    Object.entries(Object.groupBy(answers, ({ status }) => status)).map(([status, same]) => [
+      status,
+      same?.length ?? 0,
+    ]),
   );
 }
 
-async function statuses(connection: Connection, target: string, key: MadeKey, count: number): Promise<readonly number[]> {
+async function statuses(
+  connection: Connection,
+  target: string,
+  key: MadeKey,
+  count: number,
+): Promise<readonly number[]> {
   const all: number[] = [];
   for (let i = 0; i < count; i++) all.push((await connection.ask("GET", target, [key.line])).status);
   return all;
 }
 
-test.each(["/quota", "/rate"])("400 requests at once on two workers against a limit of 100 on %s let exactly 100 through", async (target) => {
-  const key = await operator.key();
-  upstream.clear();
-  expect(await flood(target, key)).toEqual({ 200: LIMIT, 429: REQUESTS - LIMIT });
-  expect(upstream.count).toBe(LIMIT);
-  expect(await operator.used(key.account)).toBe(target === "/quota" ? LIMIT : 0);
-});
+test.each(["/quota", "/rate"])(
+  "400 requests at once on two workers against a limit of 100 on %s let exactly 100 through",
+  async (target) => {
+    const key = await operator.key();
+    upstream.clear();
+    expect(await flood(target, key)).toEqual({ 200: LIMIT, 429: REQUESTS - LIMIT });
+    expect(upstream.count).toBe(LIMIT);
+    expect(await operator.used(key.account)).toBe(target === "/quota" ? LIMIT : 0);
+  },
+);
 
 test("requests of ten units against a limit of 100 let exactly ten through, and a single unit after them none", async () => {
   const key = await operator.key();
@@ -137,11 +151,17 @@ test.each(["SIGTERM", "SIGKILL"] as const)("counters survive %s exactly", async 
   expect(answers.every(({ status }) => status === 200)).toBe(true);
   if (signal === "SIGTERM") expect(await first.gateway.stop()).toBe(0);
   else await first.gateway.kill();
-  const again = { ...config, server: { workers: 2, adminToken: ADMIN_TOKEN }, upstreams: { app: { targets: [first.upstream.url] } } };
+  const again = {
+    ...config,
+    server: { workers: 2, adminToken: ADMIN_TOKEN },
+    upstreams: { app: { targets: [first.upstream.url] } },
+  };
   await using second = await startGateway(again, { dir: first.gateway.dir });
   expect(await operatorOf(second).used(key.account)).toBe(37);
   const asked = await Promise.all(
-    Array.from({ length: 80 }, () => fetch(`${second.url}/quota`, { headers: { authorization: `Bearer ${key.secret}` } })),
+    Array.from({ length: 80 }, () =>
+      fetch(`${second.url}/quota`, { headers: { authorization: `Bearer ${key.secret}` } }),
+    ),
   );
   expect(asked.filter(({ status }) => status === 200)).toHaveLength(LIMIT - 37);
   const { body } = await operatorOf(second).call("GET", `/admin/usage?account=${key.account}`);

@@ -29,7 +29,9 @@ const BAD_ANSWERS = {
 const BAD_NAMES = Object.keys(BAD_ANSWERS) as readonly (keyof typeof BAD_ANSWERS)[]; // the keys of a const object
 
 const NAMES = [...BAD_NAMES, "rotated", "flooded", "silent", "down-then-up", "down-until-asked"] as const;
-const issuers = new Map(await Promise.all(NAMES.map(async (name) => [name, await startJwks(makeKey("ES256"))] as const)));
+const issuers = new Map(
+  await Promise.all(NAMES.map(async (name) => [name, await startJwks(makeKey("ES256"))] as const)),
+);
 for (const name of ["down-then-up", "down-until-asked"] as const) issuer(name).set({ down: true });
 const scene = await startScene({ config: trusting(issuers) });
 
@@ -126,7 +128,10 @@ describe.concurrent("an issuer", () => {
     expect(await statusOf(tokenOf(jwks))).toBe(200);
     jwks.set({ delayMs: 20_000 });
     const started = performance.now();
-    const unknown = statusOf(tokenOf(jwks, makeKey("ES256"))).then((status) => ({ status, afterMs: performance.now() - started }));
+    const unknown = statusOf(tokenOf(jwks, makeKey("ES256"))).then((status) => ({
+      status,
+      afterMs: performance.now() - started,
+    }));
     await until("the issuer is asked", () => jwks.fetches === 2);
     expect(await statusOf(tokenOf(jwks))).toBe(200);
     const goodAfterMs = performance.now() - started;

@@ -114,7 +114,11 @@ test.each([
   ["is missing", "", "upstream_unreachable"],
   ["is not HTTP", "SSH-2.0-OpenSSH_9.6\r\n", "upstream_invalid_response"],
   ["switches to a protocol nobody asked for", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "upstream_invalid_response"],
-  ["has two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "upstream_invalid_response"],
+  [
+    "has two lengths",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "upstream_invalid_response",
+  ],
 ])("an app whose answer %s is answered for with 502", async (_what, answer, error) => {
   bytes = answer;
   await expectProblem(ask("/broken"), 502, error);

@@ -57,7 +57,9 @@ function digestOfAll(): string {
 }
 
 /** Reads slowly: stands still first, then rests again and again. Gives the digest and the most memory the gateway had meanwhile. */
-async function readSlowly(from: AsyncIterable<Buffer>): Promise<{ readonly digest: string; readonly mostBytes: number }> {
+async function readSlowly(
+  from: AsyncIterable<Buffer>,
+): Promise<{ readonly digest: string; readonly mostBytes: number }> {
   const digest = createHash("sha256");
   let bytes = 0;
   let mostBytes = 0;

@@ -24,17 +24,20 @@ beforeEach(() => {
   upstream.clear();
 });
 
-test.each(keys)("a request with a good $alg token reaches the upstream with the account of its subject", async (signer) => {
-  const token = signToken(signer, { claims: { iss: jwks.issuer, aud: "api", sub: `user-${signer.alg}` } });
-  const answer = await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${token}` } });
-  expect(answer.status).toBe(200);
-  expect(upstream.last().headers).toMatchObject({
-    "x-tollgate-account": `user-${signer.alg}`,
-    "x-tollgate-user": `user-${signer.alg}`,
-    "x-tollgate-plan": "free",
-  });
-  expect(upstream.last().headers.authorization).toBeUndefined();
-});
+test.each(keys)(
+  "a request with a good $alg token reaches the upstream with the account of its subject",
+  async (signer) => {
+    const token = signToken(signer, { claims: { iss: jwks.issuer, aud: "api", sub: `user-${signer.alg}` } });
+    const answer = await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+    expect(upstream.last().headers).toMatchObject({
+      "x-tollgate-account": `user-${signer.alg}`,
+      "x-tollgate-user": `user-${signer.alg}`,
+      "x-tollgate-plan": "free",
+    });
+    expect(upstream.last().headers.authorization).toBeUndefined();
+  },
+);
 
 test("a key passes in Authorization and in X-API-Key, and goes no further", async () => {
   for (const line of [key.line, `X-API-Key: ${key.secret}`]) {
@@ -59,10 +62,23 @@ test.each([
 });
 
 test("request headers arrive in their order and case, repeated lines and obs-text kept", async () => {
-  const lines = ["X-Zed: 1", "aCCept: b", "x-zed: 2", "X-Bytes: \xe9\xff\x80 end", "Cookie: a=1; b=\"2\"", "X-Empty: ", "X-Zed: 3"];
-  const { responses } = await rawExchange(gateway.port, requestHead("GET", "/a", [key.line, ...lines]), { responses: 1 });
+  const lines = [
+    "X-Zed: 1",
+    "aCCept: b",
+    "x-zed: 2",
+    "X-Bytes: \xe9\xff\x80 end",
+    'Cookie: a=1; b="2"',
+    "X-Empty: ",
+    "X-Zed: 3",
+  ];
+  const { responses } = await rawExchange(gateway.port, requestHead("GET", "/a", [key.line, ...lines]), {
+    responses: 1,
+  });
   expect(responses[0]?.status).toBe(200);
-  const arrived = upstream.last().head.split("\r\n").filter((line) => /^(?:x-zed|accept|x-bytes|cookie|x-empty):/i.test(line));
+  const arrived = upstream
+    .last()
+    .head.split("\r\n")
+    .filter((line) => /^(?:x-zed|accept|x-bytes|cookie|x-empty):/i.test(line));
   expect(arrived.map((line) => line.replace(/: $/, ":"))).toEqual(lines.map((line) => line.replace(/: $/, ":")));
 });
 
@@ -87,7 +103,18 @@ test("a chunked body arrives chunked and whole, however it was cut", async () =>
 });
 
 test("status, reason, header lines and body of the answer come back as the upstream wrote them", async () => {
-  const lines = ["X-Bytes", "\xe9\xff", "set-cookie", "a=1; Path=/", "Set-Cookie", "b=2, c", "x-UPPER", "1", "x-upper", "2"];
+  const lines = [
+    "X-Bytes",
+    "\xe9\xff",
+    "set-cookie",
+    "a=1; Path=/",
+    "Set-Cookie",
+    "b=2, c",
+    "x-UPPER",
+    "1",
+    "x-upper",
+    "2",
+  ];
   upstream.answer((_request, response) => {
     // A buffer: behind a text, node writes the head as UTF-8 too.
     response.writeHead(299, "Odd Reason (yes)", [...lines, "content-length", "2"]).end(Buffer.from("ok"));
@@ -107,10 +134,21 @@ test("HEAD, 204 and 304 have no body, and the length HEAD names is the upstream'
     else response.writeHead(204);
     response.end();
   });
-  const requests = [["HEAD", "/a"], ["GET", "/204"], ["GET", "/304"]] as const;
+  const requests = [
+    ["HEAD", "/a"],
+    ["GET", "/204"],
+    ["GET", "/304"],
+  ] as const;
   const sent = requests.map(([method, target]) => requestHead(method, target, [key.line])).join("");
-  const { responses } = await rawExchange(gateway.port, sent, { responses: 3, methods: requests.map(([method]) => method) });
-  expect(responses.map(({ status, body }) => [status, body.length])).toEqual([[200, 0], [204, 0], [304, 0]]);
+  const { responses } = await rawExchange(gateway.port, sent, {
+    responses: 3,
+    methods: requests.map(([method]) => method),
+  });
+  expect(responses.map(({ status, body }) => [status, body.length])).toEqual([
+    [200, 0],
+    [204, 0],
+    [304, 0],
+  ]);
   expect(responses[0]?.header("content-length")).toBe("1234");
   expect(responses[1]?.header("transfer-encoding")).toBeNull();
   expect(responses[2]?.header("etag")).toBe('"x"');
@@ -123,7 +161,9 @@ test("trailers of a chunked answer come back", async () => {
     response.addTrailers({ "X-Checksum": "abc" });
     response.end();
   });
-  const { text } = await rawExchange(gateway.port, requestHead("GET", "/a", [key.line, "TE: trailers"]), { responses: 1 });
+  const { text } = await rawExchange(gateway.port, requestHead("GET", "/a", [key.line, "TE: trailers"]), {
+    responses: 1,
+  });
   expect(text).toMatch(/\r\n0\r\nX-Checksum: abc\r\n\r\n$/i);
 });
 
@@ -150,4 +190,3 @@ test("pipelined requests are answered in order, also when the first one takes lo
   const { responses } = await rawExchange(gateway.port, sent, { responses: 3 });
   expect(responses.map((response) => response.text())).toEqual(targets);
 });
-

@@ -1,7 +1,14 @@
 /** Requests that are refused: the right code, a complete body, and the app never hears of them. */
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
-import { makeKey, signToken, signWithPublicKeyAsSecret, tamper, type TokenParts, unsignedToken } from "#test/support/jwt.ts";
+import {
+  makeKey,
+  signToken,
+  signWithPublicKeyAsSecret,
+  tamper,
+  type TokenParts,
+  unsignedToken,
+} from "#test/support/jwt.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import type { RawResponse } from "#test/support/raw-response.ts";
 import { startScene } from "#test/support/scene.ts";
@@ -13,13 +20,16 @@ const jwks = await startJwks(signer);
 const scene = await startScene({
   config: {
     identity: {
-      issuers: [
-        { name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims: { roles: "role" } },
-      ],
+      issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims: { roles: "role" } }],
     },
     plans: { free: { default: true }, pro: { features: ["custom"] } },
     routes: [
-      { name: "read", match: { path: "/models", methods: ["GET", "POST"] }, upstream: "app", require: { permissions: ["models:read"] } },
+      {
+        name: "read",
+        match: { path: "/models", methods: ["GET", "POST"] },
+        upstream: "app",
+        require: { permissions: ["models:read"] },
+      },
       { name: "write", match: { path: "/admin/**" }, upstream: "app", require: { permissions: ["models:write"] } },
       { name: "role", match: { path: "/role" }, upstream: "app", require: { roles: ["Admin"] } },
       { name: "scope", match: { path: "/scope" }, upstream: "app", require: { scopes: ["deep"] } },
@@ -54,7 +64,10 @@ function tokenWith({ header = {}, claims: other = {} }: TokenParts): string {
 }
 
 async function ask(method: string, target: string, lines: readonly string[]): Promise<RawResponse> {
-  const { responses } = await rawExchange(gateway.port, requestHead(method, target, lines), { responses: 1, methods: [method] });
+  const { responses } = await rawExchange(gateway.port, requestHead(method, target, lines), {
+    responses: 1,
+    methods: [method],
+  });
   const [response] = responses;
   if (response === undefined) throw new Error("No answer");
   return response;
@@ -89,21 +102,56 @@ test.each([
   ["another scheme", ["Authorization: Basic YTpi"], "credentials_invalid", "credential:scheme"],
   ["an empty token", ["Authorization: Bearer "], "credentials_invalid", "credential:scheme"],
   ["a made-up key", [bearer("tg_sk_live_0000000000000000000000000000")], "credentials_invalid", "key:format"],
-  ["another key's bytes", [bearer(`${user.secret.slice(0, -1)}${user.secret.endsWith("a") ? "b" : "a"}`)], "credentials_invalid", "key:format"],
+  [
+    "another key's bytes",
+    [bearer(`${user.secret.slice(0, -1)}${user.secret.endsWith("a") ? "b" : "a"}`)],
+    "credentials_invalid",
+    "key:format",
+  ],
   ["a bad signature", [bearer(signToken(stranger, { claims }))], "credentials_invalid", "token:signature"],
-  ["claims under another signature", [bearer(tamper(tokenWith({}), { ...claims, role: "Admin", exp: inS(60) }))], "credentials_invalid", "token:signature"],
+  [
+    "claims under another signature",
+    [bearer(tamper(tokenWith({}), { ...claims, role: "Admin", exp: inS(60) }))],
+    "credentials_invalid",
+    "token:signature",
+  ],
   ["alg none", [bearer(unsignedToken({ ...claims, exp: inS(60) }))], "credentials_invalid", "token:encoding"],
   ["alg none and a signature", [bearer(tokenWith({ header: { alg: "none" } }))], "credentials_invalid", "token:alg"],
-  ["alg HS256 signed with the public key", [bearer(signWithPublicKeyAsSecret(signer, { ...claims, exp: inS(60) }))], "credentials_invalid", "token:alg"],
-  ["an algorithm that is not the key's", [bearer(tokenWith({ header: { alg: "ES256" } }))], "credentials_invalid", "token:kid"],
-  ["another issuer", [bearer(tokenWith({ claims: { iss: "https://else.example" } }))], "credentials_invalid", "token:iss"],
+  [
+    "alg HS256 signed with the public key",
+    [bearer(signWithPublicKeyAsSecret(signer, { ...claims, exp: inS(60) }))],
+    "credentials_invalid",
+    "token:alg",
+  ],
+  [
+    "an algorithm that is not the key's",
+    [bearer(tokenWith({ header: { alg: "ES256" } }))],
+    "credentials_invalid",
+    "token:kid",
+  ],
+  [
+    "another issuer",
+    [bearer(tokenWith({ claims: { iss: "https://else.example" } }))],
+    "credentials_invalid",
+    "token:iss",
+  ],
   ["no issuer", [bearer(tokenWith({ claims: { iss: undefined } }))], "credentials_invalid", "token:iss"],
   ["another audience", [bearer(tokenWith({ claims: { aud: "web" } }))], "credentials_invalid", "token:aud"],
   ["no audience", [bearer(tokenWith({ claims: { aud: undefined } }))], "credentials_invalid", "token:aud"],
   ["a token past its end", [bearer(tokenWith({ claims: { exp: inS(-1) } }))], "token_expired", "token:exp"],
   ["a token without an end", [bearer(tokenWith({ claims: { exp: undefined } }))], "credentials_invalid", "token:exp"],
-  ["a token that is not valid yet", [bearer(tokenWith({ claims: { nbf: inS(60) } }))], "credentials_invalid", "token:nbf"],
-  ["a token without a subject", [bearer(tokenWith({ claims: { sub: undefined } }))], "credentials_invalid", "token:sub"],
+  [
+    "a token that is not valid yet",
+    [bearer(tokenWith({ claims: { nbf: inS(60) } }))],
+    "credentials_invalid",
+    "token:nbf",
+  ],
+  [
+    "a token without a subject",
+    [bearer(tokenWith({ claims: { sub: undefined } }))],
+    "credentials_invalid",
+    "token:sub",
+  ],
   ["a critical extension", [bearer(tokenWith({ header: { crit: ["exp"] } }))], "credentials_invalid", "token:header"],
   ["a revoked key", [revoked.line], "key_revoked", "key:revoked"],
 ] as const)("a request with %s is refused with 401", async (_what, lines, error, rule) => {
@@ -127,14 +175,33 @@ test.each([
   ["a path no route takes", "GET", "/unknown", [user.line], 404, "route_not_found", "route:none"],
   ["a path below a route's", "GET", "/models/x", [user.line], 404, "route_not_found", "route:none"],
   ["a method the route does not take", "DELETE", "/models", [user.line], 405, "method_not_allowed", "route:method"],
-  ["credentials in two headers", "GET", "/models", [user.line, `X-API-Key: ${user.secret}`], 400, "malformed_request", "credential:two-places"],
-  ["a key in the query string", "GET", `/models?api_key=${user.secret}`, [], 400, "malformed_request", "credential:query"],
-] as const)("a request for %3$s with %0$s is refused with %4$i", async (_what, method, target, lines, status, error, rule) => {
-  const answer = await ask(method, target, lines);
-  expectRefused(answer, status, error, rule);
-  if (status === 405) expect(answer.header("allow")).toBe("GET, HEAD, POST");
-  expect(gateway.output()).not.toContain(user.secret);
-});
+  [
+    "credentials in two headers",
+    "GET",
+    "/models",
+    [user.line, `X-API-Key: ${user.secret}`],
+    400,
+    "malformed_request",
+    "credential:two-places",
+  ],
+  [
+    "a key in the query string",
+    "GET",
+    `/models?api_key=${user.secret}`,
+    [],
+    400,
+    "malformed_request",
+    "credential:query",
+  ],
+] as const)(
+  "a request for %3$s with %0$s is refused with %4$i",
+  async (_what, method, target, lines, status, error, rule) => {
+    const answer = await ask(method, target, lines);
+    expectRefused(answer, status, error, rule);
+    if (status === 405) expect(answer.header("allow")).toBe("GET, HEAD, POST");
+    expect(gateway.output()).not.toContain(user.secret);
+  },
+);
 
 test("a route for keys only refuses a good token", async () => {
   expectRefused(await ask("GET", "/keys-only", [bearer(tokenWith({}))]), 401, "credentials_invalid", "route:keys");
@@ -145,7 +212,11 @@ test.each(["X-Tollgate-Account", "x-TOLLGATE-roles", "X-Tollgate-Permissions", "
   async (name) => {
     expect((await ask("GET", "/models", [user.line, `${name}: forged`, "X-Kept: 1"])).status).toBe(200);
     expect(upstream.last().head).not.toContain("forged");
-    expect(upstream.last().headers).toMatchObject({ "x-kept": "1", "x-tollgate-account": user.account, "x-tollgate-roles": "User" });
+    expect(upstream.last().headers).toMatchObject({
+      "x-kept": "1",
+      "x-tollgate-account": user.account,
+      "x-tollgate-roles": "User",
+    });
   },
 );
 
@@ -162,7 +233,13 @@ test.each([
 test("refusals are logged with the rule, without the credential and without the query", async () => {
   await ask("GET", "/admin/x?secret=1", [user.line, "X-Request-Id: logged-1"]);
   const line = await until("the line is logged", () => gateway.logs().find((one) => one.request_id === "logged-1"));
-  expect(line).toMatchObject({ event: "refused", code: "permission_denied", reason: "route:write", method: "GET", path: "/admin/x" });
+  expect(line).toMatchObject({
+    event: "refused",
+    code: "permission_denied",
+    reason: "route:write",
+    method: "GET",
+    path: "/admin/x",
+  });
   expect(gateway.output()).not.toContain("secret=1");
 });
 

@@ -81,14 +81,35 @@ test("a new route works on both workers from the request after the reload on", a
 });
 
 test("a changed file is taken up without a signal", async () => {
-  writeFileSync(gateway.file, stringify({ version: 1, ...numbered(7), server: { ...Object(good.server), listen: "127.0.0.1:0", admin: "127.0.0.1:0" } }));
+  writeFileSync(
+    gateway.file,
+    stringify({
+      version: 1,
+      ...numbered(7),
+      server: { ...Object(good.server), listen: "127.0.0.1:0", admin: "127.0.0.1:0" },
+    }),
+  );
   const seen = gateway.logs().length;
-  await until("the file is reloaded", () => gateway.logs().slice(seen).find(({ event, cause }) => event === "reloaded" && cause === "file"));
+  await until("the file is reloaded", () =>
+    gateway
+      .logs()
+      .slice(seen)
+      .find(({ event, cause }) => event === "reloaded" && cause === "file"),
+  );
   expect(await statusOnEach("/number/7")).toEqual([200, 200]);
 });
 
 test("a broken file changes nothing: it is logged with the place of each fault, and the metric goes to 0 until a good one comes", async () => {
-  const text = ["version: 1", "upstreams:", "  app: { targets: [http://127.0.0.1:9] }", "routes:", "  - name: one", "    mach: { path: /a }", "    upstream: ap", ""];
+  const text = [
+    "version: 1",
+    "upstreams:",
+    "  app: { targets: [http://127.0.0.1:9] }",
+    "routes:",
+    "  - name: one",
+    "    mach: { path: /a }",
+    "    upstream: ap",
+    "",
+  ];
   const failed = await gateway.reload(text.join("\n"));
   expect(failed.event).toBe("reload-failed");
   expect(failed.faults).toEqual(
@@ -99,7 +120,9 @@ test("a broken file changes nothing: it is logged with the place of each fault, 
   );
   expect(await metric("tollgate_config_last_reload_good")).toBe(0);
   expect(await statusOnEach("/anything")).toEqual([200, 200]);
-  const misnamed = await gateway.reload(stringify({ version: 1, ...good, upstreams: { ap: { targets: [upstream.url] } } }));
+  const misnamed = await gateway.reload(
+    stringify({ version: 1, ...good, upstreams: { ap: { targets: [upstream.url] } } }),
+  );
   expect(misnamed.faults).toEqual([expect.stringMatching(/gateway\.yaml:\d+:\d+: .*"app"/)]);
   expect((await gateway.reload("{")).event).toBe("reload-failed");
   expect(await statusOnEach("/anything")).toEqual([200, 200]);
@@ -126,7 +149,9 @@ test("a request under way when the file changes is finished by the rules it bega
 
 test("settings that need a restart are named and change nothing", async () => {
   await gateway.reload({ ...good, server: { ...Object(good.server), workers: 1, listen: "127.0.0.1:1" } });
-  const line = await until("the warning is logged", () => gateway.logs().findLast(({ event }) => event === "restart-needed"));
+  const line = await until("the warning is logged", () =>
+    gateway.logs().findLast(({ event }) => event === "restart-needed"),
+  );
   expect(line.settings).toEqual(["server.listen", "server.workers"]);
   expect(await statusOnEach("/anything")).toEqual([200, 200]);
 });

@@ -2,13 +2,22 @@
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey, signToken } from "#test/support/jwt.ts";
+import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { askJson, rows, startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks(makeKey("ES256"));
 const scene = await startScene({
   config: {
     identity: {
-      issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims: { account: "project", roles: "role" } }],
+      issuers: [
+        {
+          name: "main",
+          issuer: jwks.issuer,
+          jwks: jwks.url,
+          audiences: ["api"],
+          claims: { account: "project", roles: "role" },
+        },
+      ],
     },
     meters: { api_calls: { description: "Calls" }, tokens: {} },
     plans: {
@@ -43,17 +52,31 @@ test("health and readiness need no credentials", async () => {
   expect(await own("/ready")).toMatchObject({ status: 200, body: { status: "ready" } });
 });
 
-test.each(["/auth/me", "/api-keys", "/billing/status", "/billing/plans", "/billing/usage"])("%s needs credentials", async (path) => {
-  const answer = await own(path);
-  expect(answer).toMatchObject({ status: 401, body: { error: "credentials_missing" } });
-  expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-});
+test.each(["/auth/me", "/api-keys", "/billing/status", "/billing/plans", "/billing/usage"])(
+  "%s needs credentials",
+  async (path) => {
+    const answer = await own(path);
+    expect(answer).toMatchObject({ status: 401, body: { error: "credentials_missing" } });
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+  },
+);
 
 test("below the prefix an unknown path is 404 and a wrong method 405, even where a route takes everything", async () => {
   expect((await own("/else", admin.secret)).status).toBe(404);
   expect((await own("", admin.secret)).status).toBe(404);
   expect((await own("/auth/me", admin.secret, "POST")).status).toBe(405);
   expect(upstream.count).toBe(0);
+});
+
+test("a route that takes everything on a host does not hide the endpoints there", async () => {
+  await using own = await startScene({
+    config: { routes: [{ name: "host", match: { host: "api.example.com", path: "/**" }, upstream: "app" }] },
+  });
+  const { line } = await own.operator.key();
+  const head = requestHead("GET", "/_tollgate/auth/me", [line, "Host: api.example.com"]);
+  const { responses } = await rawExchange(own.gateway.port, head, { responses: 1 });
+  expect(responses[0]?.json()).toMatchObject({ plan: "free" });
+  expect(own.upstream.count).toBe(0);
 });
 
 test("who a key is: its account, roles, what they permit, its scopes and plan", async () => {
@@ -76,14 +99,29 @@ test("who a token is: the account and user of its claims, whatever characters th
   const claims = { iss: jwks.issuer, aud: "api", sub: "user|7", project, role: "Admin", scope: "read" };
   const { status, body } = await own("/auth/me", signToken(signer, { claims }));
   expect(status).toBe(200);
-  expect(body).toMatchObject({ account: { externalId: project }, user: "user|7", roles: ["Admin"], permissions: ["*"], scopes: ["read"], keyId: null });
+  expect(body).toMatchObject({
+    account: { externalId: project },
+    user: "user|7",
+    roles: ["Admin"],
+    permissions: ["*"],
+    scopes: ["read"],
+    keyId: null,
+  });
 });
 
 test("a key is made with its secret shown once, listed without it, works, and is revoked", async () => {
   const made = await own("/api-keys", admin.secret, "POST", { name: "ci", roles: ["Admin"], expires: "30d" });
   expect(made.status).toBe(201);
   expect(made.headers.get("cache-control")).toBe("no-store");
-  expect(made.body).toMatchObject({ id: expect.stringMatching(/^key_/), account: admin.account, name: "ci", roles: ["Admin"], createdAt: TIME, expiresAt: TIME, revokedAt: null });
+  expect(made.body).toMatchObject({
+    id: expect.stringMatching(/^key_/),
+    account: admin.account,
+    name: "ci",
+    roles: ["Admin"],
+    createdAt: TIME,
+    expiresAt: TIME,
+    revokedAt: null,
+  });
   const secret = text(made.body, "key");
   const id = text(made.body, "id");
   expect((await own("/auth/me", secret)).body).toMatchObject({ keyId: id });
@@ -91,7 +129,10 @@ test("a key is made with its secret shown once, listed without it, works, and is
   expect(rows(list.body, "data").map((key) => key.id)).toEqual([admin.id, user.id, id]);
   expect(JSON.stringify(list.body)).not.toContain(secret);
   expect(gateway.output()).not.toContain(secret);
-  expect(await own(`/api-keys/${id}`, admin.secret, "DELETE")).toMatchObject({ status: 200, body: { id, revokedAt: TIME } });
+  expect(await own(`/api-keys/${id}`, admin.secret, "DELETE")).toMatchObject({
+    status: 200,
+    body: { id, revokedAt: TIME },
+  });
   expect(await own("/auth/me", secret)).toMatchObject({ status: 401, body: { error: "key_revoked" } });
 });
 
@@ -111,7 +152,10 @@ test("keys are paged in a stable order", async () => {
 });
 
 test("nobody hands out more than they have: roles, scopes and life", async () => {
-  expect(await own("/api-keys", user.secret, "POST", { roles: ["Admin"] })).toMatchObject({ status: 403, body: { error: "permission_denied" } });
+  expect(await own("/api-keys", user.secret, "POST", { roles: ["Admin"] })).toMatchObject({
+    status: 403,
+    body: { error: "permission_denied" },
+  });
   expect(await own("/api-keys", user.secret, "POST", { scopes: ["read", "write"] })).toMatchObject({ status: 403 });
   expect(await own("/api-keys", admin.secret, "POST", { roles: ["Unknown"] })).toMatchObject({ status: 403 });
   const heir = await own("/api-keys", user.secret, "POST", {});
@@ -125,11 +169,17 @@ test("nobody hands out more than they have: roles, scopes and life", async () =>
 });
 
 test("keys and figures of other accounts are not found", async () => {
-  expect(await own(`/api-keys/${stranger.id}`, admin.secret, "DELETE")).toMatchObject({ status: 404, body: { error: "not_found" } });
+  expect(await own(`/api-keys/${stranger.id}`, admin.secret, "DELETE")).toMatchObject({
+    status: 404,
+    body: { error: "not_found" },
+  });
   expect(await own("/api-keys/key_none", admin.secret, "DELETE")).toMatchObject({ status: 404 });
   expect((await own("/auth/me", stranger.secret)).status).toBe(200);
   expect(rows((await own("/api-keys", stranger.secret)).body, "data").map((key) => key.id)).toEqual([stranger.id]);
-  expect(await own(`/billing/usage?account=${stranger.account}`, admin.secret)).toMatchObject({ status: 403, body: { error: "tenant_mismatch" } });
+  expect(await own(`/billing/usage?account=${stranger.account}`, admin.secret)).toMatchObject({
+    status: 403,
+    body: { error: "tenant_mismatch" },
+  });
 });
 
 test.each([
@@ -144,14 +194,24 @@ test.each([
 });
 
 test("a body that is no JSON is refused with 400", async () => {
-  expect(await own("/api-keys", admin.secret, "POST", "{")).toMatchObject({ status: 400, body: { error: "malformed_request" } });
+  expect(await own("/api-keys", admin.secret, "POST", "{")).toMatchObject({
+    status: 400,
+    body: { error: "malformed_request" },
+  });
 });
 
 test("plans are listed as the file has them, money in minor units", async () => {
   const { body } = await own("/billing/plans", admin.secret);
   expect(body).toEqual({
     data: [
-      { id: "free", name: "Free", default: true, price: null, quotas: [{ meter: "api_calls", limit: 5, per: "month", exceed: "block" }], features: [] },
+      {
+        id: "free",
+        name: "Free",
+        default: true,
+        price: null,
+        quotas: [{ meter: "api_calls", limit: 5, per: "month", exceed: "block" }],
+        features: [],
+      },
       {
         id: "pro",
         name: "Pro",
@@ -166,12 +226,18 @@ test("plans are listed as the file has them, money in minor units", async () => 
     ],
     nextCursor: null,
   });
-  expect((await own("/billing/status", admin.secret)).body).toMatchObject({ account: admin.account, state: "active", plan: { id: "free" }, subscription: null });
+  expect((await own("/billing/status", admin.secret)).body).toMatchObject({
+    account: admin.account,
+    state: "active",
+    plan: { id: "free" },
+    subscription: null,
+  });
 });
 
 test("usage says what was used, what is left, and in which window", async () => {
   const key = await operator.key();
-  for (let call = 0; call < 3; call++) await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${key.secret}` } });
+  for (let call = 0; call < 3; call++)
+    await fetch(`${gateway.url}/a`, { headers: { authorization: `Bearer ${key.secret}` } });
   const now = new Date();
   const start = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())).getTime();
   const end = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)).getTime();
@@ -180,9 +246,20 @@ test("usage says what was used, what is left, and in which window", async () => 
     account: key.account,
     plan: "free",
     meters: [
-      { meter: "api_calls", used: 3, limit: 5, remaining: 2, exceed: "block", window: { kind: "month", start: TIME, end: TIME } },
+      {
+        meter: "api_calls",
+        used: 3,
+        limit: 5,
+        remaining: 2,
+        exceed: "block",
+        window: { kind: "month", start: TIME, end: TIME },
+      },
       { meter: "tokens", used: 0, limit: null, remaining: null },
     ],
   });
-  expect(rows(body, "meters").map(({ window }) => Object(window)).map((window) => [Date.parse(window.start), Date.parse(window.end)])[0]).toEqual([start, end]);
+  expect(
+    rows(body, "meters")
+      .map(({ window }) => Object(window))
+      .map((window) => [Date.parse(window.start), Date.parse(window.end)])[0],
+  ).toEqual([start, end]);
 });

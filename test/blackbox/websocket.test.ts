@@ -26,8 +26,20 @@ const config = {
   plans: { free: { default: true, quotas: { api_calls: { limit: 2, per: "month" } } } },
   upstreams: { app: { targets: [app.url] }, nobody: { targets: [`http://127.0.0.1:${await freePort()}`] } },
   routes: [
-    { name: "chat", match: { path: "/chat" }, upstream: "app", meters: { api_calls: 1 }, require: { permissions: ["models:read"] } },
-    { name: "admin", match: { path: "/admin" }, upstream: "app", meters: { api_calls: 1 }, require: { permissions: ["models:write"] } },
+    {
+      name: "chat",
+      match: { path: "/chat" },
+      upstream: "app",
+      meters: { api_calls: 1 },
+      require: { permissions: ["models:read"] },
+    },
+    {
+      name: "admin",
+      match: { path: "/admin" },
+      upstream: "app",
+      meters: { api_calls: 1 },
+      require: { permissions: ["models:write"] },
+    },
     { name: "nobody", match: { path: "/nobody" }, upstream: "nobody", meters: { api_calls: 1 } },
   ],
 };
@@ -57,7 +69,10 @@ async function refusalOf(socket: WebSocket): Promise<{ readonly status: number; 
   return { status: response.statusCode ?? 0, text };
 }
 
-async function echoOf(socket: WebSocket, message: string | Buffer): Promise<{ readonly data: Buffer; readonly isBinary: boolean }> {
+async function echoOf(
+  socket: WebSocket,
+  message: string | Buffer,
+): Promise<{ readonly data: Buffer; readonly isBinary: boolean }> {
   const answer = once(socket, "message");
   socket.send(message);
   const [data, isBinary] = (await answer) as [Buffer, boolean];
@@ -100,20 +115,29 @@ test.each([
   ["without the permission", "/admin", "User", 403, "permission_denied"],
   ["on a path no route takes", "/else", "User", 404, "route_not_found"],
   ["on an endpoint of the gateway's own", "/_tollgate/auth/me", "User", 400, "malformed_request"],
-] as const)("an upgrade %s is refused with the right code before the app hears of it", async (_what, target, role, status, error) => {
-  const key = role === null ? null : await operator.key({ roles: [role] });
-  const refusal = await refusalOf(dial(target, key));
-  expect(JSON.parse(refusal.text)).toMatchObject({ status, error, request_id: expect.stringMatching(/^req_/) });
-  expect(refusal.status).toBe(status);
-  expect(upgrades).toHaveLength(0);
-});
+] as const)(
+  "an upgrade %s is refused with the right code before the app hears of it",
+  async (_what, target, role, status, error) => {
+    const key = role === null ? null : await operator.key({ roles: [role] });
+    const refusal = await refusalOf(dial(target, key));
+    expect(JSON.parse(refusal.text)).toMatchObject({ status, error, request_id: expect.stringMatching(/^req_/) });
+    expect(refusal.status).toBe(status);
+    expect(upgrades).toHaveLength(0);
+  },
+);
 
 test("an upgrade over the quota is refused with 429 before the app hears of it", async () => {
   const key = await operator.key();
   for (const _allowed of [1, 2]) await once(dial("/chat", key), "open");
   upgrades.length = 0;
   const refusal = await refusalOf(dial("/chat", key));
-  expect(JSON.parse(refusal.text)).toMatchObject({ status: 429, error: "quota_exceeded", meter: "api_calls", used: 2, limit: 2 });
+  expect(JSON.parse(refusal.text)).toMatchObject({
+    status: 429,
+    error: "quota_exceeded",
+    meter: "api_calls",
+    used: 2,
+    limit: 2,
+  });
   expect(upgrades).toHaveLength(0);
 });
 
@@ -121,12 +145,16 @@ test.each([
   [200, "OK", 1],
   [403, "Forbidden", 1],
   [503, "Service Unavailable", 0],
-])("an app that answers the upgrade with %i is passed on, and charged like any answer", async (status, reason, units) => {
-  const key = await operator.key();
-  onUpgrade = (_request, socket) => socket.end(`HTTP/1.1 ${status} ${reason}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody`);
-  expect(await refusalOf(dial("/chat", key))).toEqual({ status, text: "body" });
-  expect(await operator.used(key.account)).toBe(units);
-});
+])(
+  "an app that answers the upgrade with %i is passed on, and charged like any answer",
+  async (status, reason, units) => {
+    const key = await operator.key();
+    onUpgrade = (_request, socket) =>
+      socket.end(`HTTP/1.1 ${status} ${reason}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody`);
+    expect(await refusalOf(dial("/chat", key))).toEqual({ status, text: "body" });
+    expect(await operator.used(key.account)).toBe(units);
+  },
+);
 
 test("an app that cannot be reached is answered for with 502, and costs nothing", async () => {
   const key = await operator.key();

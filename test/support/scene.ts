@@ -92,7 +92,8 @@ export function operatorOf(gateway: Gateway): Operator {
     if (answer.status !== 201) throw new Error(`${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
-  const account: Operator["account"] = async (wish = {}) => text(await made("/admin/accounts", { name: "A", ...wish }), "id");
+  const account: Operator["account"] = async (wish = {}) =>
+    text(await made("/admin/accounts", { name: "A", ...wish }), "id");
   return {
     call,
     account,

@@ -20,16 +20,42 @@ export const APIKEY: readonly Row[] = [
     class: "apikey",
     name: "SQL in place of a credential or an id finds nothing and changes nothing",
     cases: ({ acme, token }) => {
-      const sql = ["' OR '1'='1", "' OR 1=1 --", "x'; DROP TABLE api_keys; --", "\" OR \"\"=\"", "1 UNION SELECT hash FROM api_keys"];
+      const sql = [
+        "' OR '1'='1",
+        "' OR 1=1 --",
+        "x'; DROP TABLE api_keys; --",
+        '" OR ""="',
+        "1 UNION SELECT hash FROM api_keys",
+      ];
       const ids = ["' OR '1'='1", "%' --", "key_%"].map(encodeURIComponent);
       return [
-        ...sql.map((text) => ({ what: `bearer ${text}`, send: getPrivate(bearer(text)), expect: refused(401, "token:form") })),
-        ...sql.map((text) => ({ what: `key ${text}`, send: getPrivate(`X-Api-Key: ${text}`), expect: refused(401, "key:format") })),
-        ...sql.map((text) => ({ what: `with the brand ${text}`, send: getPrivate(bearer(`tg_sk_live_${text}`)), expect: refused(401, "key:format") })),
-        ...ids.map((id) => ({ what: `id ${id}`, send: requestHead("DELETE", `/_tollgate/api-keys/${id}`, [bearer(acme.key)]), expect: answered(404) })),
-        { what: "as an account of a token", send: getPrivate(bearer(token({ claims: { project: "' OR '1'='1" } }))), expect: passed() },
+        ...sql.map((text) => ({
+          what: `bearer ${text}`,
+          send: getPrivate(bearer(text)),
+          expect: refused(401, "token:form"),
+        })),
+        ...sql.map((text) => ({
+          what: `key ${text}`,
+          send: getPrivate(`X-Api-Key: ${text}`),
+          expect: refused(401, "key:format"),
+        })),
+        ...sql.map((text) => ({
+          what: `with the brand ${text}`,
+          send: getPrivate(bearer(`tg_sk_live_${text}`)),
+          expect: refused(401, "key:format"),
+        })),
+        ...ids.map((id) => ({
+          what: `id ${id}`,
+          send: requestHead("DELETE", `/_tollgate/api-keys/${id}`, [bearer(acme.key)]),
+          expect: answered(404),
+        })),
+        {
+          what: "as an account of a token",
+          send: getPrivate(bearer(token({ claims: { project: "' OR '1'='1" } }))),
+          expect: passed(),
+        },
         { what: "nothing is gone", send: getPrivate(bearer(acme.key)), expect: passed() },
-      ]; // biome-ignore format: one list a line
+      ];
     },
     story: async () => {
       const sources = sourceFiles().filter((text) => /\b(kysely|better-sqlite3)\b/.test(text));
@@ -52,11 +78,15 @@ function wrongPlaces(key: string): readonly Case[] {
   const missing = refused(401, "route:private");
   return [
     ...["X-Apikey", "Api-Key", "X-Auth-Token", "X-Access-Token", "Proxy-Authorization"].map((name) => ({
-      what: name, send: getPrivate(`${name}: ${key}`), expect: missing,
+      what: name,
+      send: getPrivate(`${name}: ${key}`),
+      expect: missing,
     })),
     { what: "cookie", send: getPrivate(`Cookie: key=${key}; authorization=Bearer ${key}`), expect: missing },
     ...["Basic", "Token", "Key", "Bearer,", "Digest"].map((scheme) => ({
-      what: scheme, send: getPrivate(`Authorization: ${scheme} ${key}`), expect: refused(401, "credential:scheme"),
+      what: scheme,
+      send: getPrivate(`Authorization: ${scheme} ${key}`),
+      expect: refused(401, "credential:scheme"),
     })),
     { what: "no scheme", send: getPrivate(`Authorization: ${key}`), expect: refused(401, "credential:scheme") },
     { what: "empty", send: getPrivate("Authorization: "), expect: refused(401, "credential:scheme") },
@@ -64,23 +94,51 @@ function wrongPlaces(key: string): readonly Case[] {
     { what: "a route of tokens only", send: get("/tokens/x", bearer(key)), expect: refused(401, "route:tokens") },
     { what: "any case of header and scheme", send: getPrivate(`AUTHORIZATION: bEARER ${key}`), expect: passed() },
   ];
-} // biome-ignore format: one case a line
+}
 
 function wrongTexts(key: string): readonly Case[] {
   const texts = {
-    "upper case": key.toUpperCase(), "lower case": key.toLowerCase(), "a blank inside": `${key.slice(0, 20)} ${key.slice(20)}`,
-    "quotes": `"${key}"`, "twice": `${key},${key}`, "scheme twice": `Bearer ${key}`, "one character less": key.slice(0, -1),
-    "one more": `${key}A`, "other environment": key.replace("_live_", "_test_"), "other brand": key.replace("tg_", "ak_"),
-    "a homoglyph": key.replace("e", "\u00d0\u00b5"), "full width": key.replace("s", "\u00ef\u00bd\u0093"), "accent": key.replace("e", "\u00e9"),
-    "a tab inside": `${key.slice(0, 20)}\t${key.slice(20)}`, "escaped": key.replace("_", "%5F"), "10 KiB": key.padEnd(10_240, "A"), "nothing": "",
-  }; // biome-ignore format: a table
+    "upper case": key.toUpperCase(),
+    "lower case": key.toLowerCase(),
+    "a blank inside": `${key.slice(0, 20)} ${key.slice(20)}`,
+    quotes: `"${key}"`,
+    twice: `${key},${key}`,
+    "scheme twice": `Bearer ${key}`,
+    "one character less": key.slice(0, -1),
+    "one more": `${key}A`,
+    "other environment": key.replace("_live_", "_test_"),
+    "other brand": key.replace("tg_", "ak_"),
+    "a homoglyph": key.replace("e", "\u00d0\u00b5"),
+    "full width": key.replace("s", "\u00ef\u00bd\u0093"),
+    accent: key.replace("e", "\u00e9"),
+    "a tab inside": `${key.slice(0, 20)}\t${key.slice(20)}`,
+    escaped: key.replace("_", "%5F"),
+    "10 KiB": key.padEnd(10_240, "A"),
+    nothing: "",
+  };
   return [
-    ...Object.entries(texts).map(([what, text]) => ({ what, send: getPrivate(`X-Api-Key: ${text}`), expect: refused(401, "key:format") })),
-    { what: "well formed and unknown", send: getPrivate(`X-Api-Key: ${newKey("tg", "live")}`), expect: refused(401, "key:unknown") },
-    { what: "NUL: stricter, the request is malformed", send: getPrivate(`X-Api-Key: ${key}\0`), expect: malformed("http:syntax") },
-    { what: "20 KiB: stricter, the header section is too large", send: getPrivate(`X-Api-Key: ${key.padEnd(20_480, "A")}`), expect: refused(431, "limit:headers", { close: true }) },
+    ...Object.entries(texts).map(([what, text]) => ({
+      what,
+      send: getPrivate(`X-Api-Key: ${text}`),
+      expect: refused(401, "key:format"),
+    })),
+    {
+      what: "well formed and unknown",
+      send: getPrivate(`X-Api-Key: ${newKey("tg", "live")}`),
+      expect: refused(401, "key:unknown"),
+    },
+    {
+      what: "NUL: stricter, the request is malformed",
+      send: getPrivate(`X-Api-Key: ${key}\0`),
+      expect: malformed("http:syntax"),
+    },
+    {
+      what: "20 KiB: stricter, the header section is too large",
+      send: getPrivate(`X-Api-Key: ${key.padEnd(20_480, "A")}`),
+      expect: refused(431, "limit:headers", { close: true }),
+    },
     { what: "blanks around it are HTTP's, not the key's", send: getPrivate(`X-Api-Key:  ${key} `), expect: passed() },
-  ]; // biome-ignore format: one case a line
+  ];
 }
 
 function foreignCases({ acme, globex }: World): readonly Case[] {
@@ -94,26 +152,44 @@ function foreignCases({ acme, globex }: World): readonly Case[] {
     { what: "escaped", send: get("/tenants/%67lobex/x", mine), expect: mismatch },
     { what: "through dots", send: get("/tenants/acme/../globex/x", mine), expect: mismatch },
     { what: "through escaped dots", send: get("/tenants/acme/%2e%2e/globex/x", mine), expect: mismatch },
-    { what: "through an escaped slash", send: get("/tenants/acme%2f..%2fglobex/x", mine), expect: malformed("target:escape") },
+    {
+      what: "through an escaped slash",
+      send: get("/tenants/acme%2f..%2fglobex/x", mine),
+      expect: malformed("target:escape"),
+    },
     { what: "another case", send: get("/tenants/ACME/x", mine), expect: mismatch },
     { what: "our own id is not what the app knows", send: get(`/tenants/${acme.id}/x`, mine), expect: mismatch },
     { what: "their usage by our id", send: own(`/billing/usage?account=${globex.id}`), expect: answered(403, lacks) },
     { what: "their usage by their id", send: own("/billing/usage?account=globex"), expect: answered(403, lacks) },
-    { what: "a parameter that means nothing", send: own("/billing/usage?consumer=globex"), expect: answered(200, lacks) },
+    {
+      what: "a parameter that means nothing",
+      send: own("/billing/usage?consumer=globex"),
+      expect: answered(200, lacks),
+    },
     { what: "both accounts", send: own("/billing/usage?account=acme&account=globex"), expect: answered(200, lacks) },
     { what: "list of keys", send: own("/api-keys"), expect: answered(200, lacks) },
     { what: "list from their cursor", send: own(`/api-keys?cursor=${globex.keyId}`), expect: answered(200, lacks) },
     { what: "list of theirs", send: own(`/api-keys?account=${globex.id}`), expect: answered(403, lacks) },
-    { what: "revoking theirs", send: requestHead("DELETE", `/_tollgate/api-keys/${globex.keyId}`, [mine]), expect: answered(404) },
+    {
+      what: "revoking theirs",
+      send: requestHead("DELETE", `/_tollgate/api-keys/${globex.keyId}`, [mine]),
+      expect: answered(404),
+    },
     { what: "which still works", send: getPrivate(bearer(globex.key)), expect: passed() },
-    { what: "as the gateway's own header", send: get("/_tollgate/billing/usage", mine, `X-Tollgate-Account: ${globex.id}`), expect: answered(200, lacks) },
-  ]; // biome-ignore format: one case a line
+    {
+      what: "as the gateway's own header",
+      send: get("/_tollgate/billing/usage", mine, `X-Tollgate-Account: ${globex.id}`),
+      expect: answered(200, lacks),
+    },
+  ];
 }
 
 function sourceFiles(): readonly string[] {
   const root = join(import.meta.dirname, "..", "..", "src");
-  return readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts")).map((name) => readFileSync(join(root, name), "utf8"));
-} // biome-ignore format: one chain
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => readFileSync(join(root, name), "utf8"));
+}
 
 function buildsSql(text: string): boolean {
   return /\bsql\.raw\b|\b(?:prepare|exec)\(`[^`]*\$\{/.test(text);

@@ -83,10 +83,29 @@ export const IDENTITY_ADDRESSES: readonly Row[] = [
 ];
 
 const HOSTILE_ANSWER = [
-  "X-RateLimit-Limit", "999", "RateLimit", '"evil";r=999', "RateLimit-Policy", '"evil";q=999', "X-Consumer-Id", "evil",
-  "X-Tollgate-Account", "evil", "x-request-id", "evil", "Connection", "X-Named", "X-Named", "1",
-  "Proxy-Authenticate", "Basic", "Set-Cookie", "a=1, b", "Set-Cookie", "c=2",
-]; // biome-ignore format: names and values in turn
+  "X-RateLimit-Limit",
+  "999",
+  "RateLimit",
+  '"evil";r=999',
+  "RateLimit-Policy",
+  '"evil";q=999',
+  "X-Consumer-Id",
+  "evil",
+  "X-Tollgate-Account",
+  "evil",
+  "x-request-id",
+  "evil",
+  "Connection",
+  "X-Named",
+  "X-Named",
+  "1",
+  "Proxy-Authenticate",
+  "Basic",
+  "Set-Cookie",
+  "a=1, b",
+  "Set-Cookie",
+  "c=2",
+];
 
 export const TRUSTED_PROXIES: readonly LoneRow[] = [
   {
@@ -104,9 +123,13 @@ export const TRUSTED_PROXIES: readonly LoneRow[] = [
 function chainCases({ acme }: World): readonly Case[] {
   const from = (chain: string) => get("/once/x", `X-Forwarded-For: ${chain}`, `X-Api-Key: ${acme.key}`);
   const same = (what: string, first: string, second: string): readonly Case[] => [
-    { what: `${what}: first`, send: from(first), expect: passed({ upstream: { equals: { "x-forwarded-for": `${first}, 127.0.0.1` } } }) },
+    {
+      what: `${what}: first`,
+      send: from(first),
+      expect: passed({ upstream: { equals: { "x-forwarded-for": `${first}, 127.0.0.1` } } }),
+    },
     { what: `${what}: second`, send: from(second), expect: refused(429, "rate:once") },
-  ]; // biome-ignore format: one case a line
+  ];
   return [
     ...same("three hops", "203.0.113.7, 10.1.1.1, 10.2.2.2", "198.18.0.1, 203.0.113.7, 10.3.3.3"),
     ...same("a port", "203.0.113.8:4711, 10.1.1.1", "203.0.113.8"),
@@ -115,6 +138,10 @@ function chainCases({ acme }: World): readonly Case[] {
     ...same("IPv4 within IPv6", "::ffff:203.0.113.9", "203.0.113.9"),
     ...same("what the client itself claimed stays to the left", "nonsense, 203.0.113.10", "203.0.113.10, 10.9.9.9"),
     ...same("malformed where it matters", "203.0.113.11, nonsense", "203.0.113.12, 1.2.3, 10.1.1.1"),
-    { what: "no chain is the same socket", send: get("/once/x", `X-Api-Key: ${acme.key}`), expect: refused(429, "rate:once") },
-  ]; // biome-ignore format: one case a line
+    {
+      what: "no chain is the same socket",
+      send: get("/once/x", `X-Api-Key: ${acme.key}`),
+      expect: refused(429, "rate:once"),
+    },
+  ];
 }

@@ -15,9 +15,21 @@ export const IDENTITY_CREDENTIALS: readonly Row[] = [
       return [
         { what: "two Authorization headers", send: getPrivate(bearer(token()), bearer(globex.key)), expect: twice },
         { what: "the same one twice", send: getPrivate(bearer(acme.key), bearer(acme.key)), expect: twice },
-        { what: "two X-Api-Key", send: getPrivate(`X-Api-Key: ${acme.key}`, `x-api-key: ${globex.key}`), expect: twice },
-        { what: "Authorization and X-Api-Key", send: getPrivate(bearer(token()), `X-Api-Key: ${globex.key}`), expect: places },
-        { what: "Basic and X-Api-Key", send: getPrivate(`X-Api-Key: ${acme.key}`, "Authorization: Basic eDp5"), expect: /^credential:(two-places|scheme)$/ },
+        {
+          what: "two X-Api-Key",
+          send: getPrivate(`X-Api-Key: ${acme.key}`, `x-api-key: ${globex.key}`),
+          expect: twice,
+        },
+        {
+          what: "Authorization and X-Api-Key",
+          send: getPrivate(bearer(token()), `X-Api-Key: ${globex.key}`),
+          expect: places,
+        },
+        {
+          what: "Basic and X-Api-Key",
+          send: getPrivate(`X-Api-Key: ${acme.key}`, "Authorization: Basic eDp5"),
+          expect: /^credential:(two-places|scheme)$/,
+        },
         { what: "header and query", send: get(`/private/x?api_key=${globex.key}`, bearer(acme.key)), expect: query },
         { what: "query alone", send: get(`/private/x?apiKey=${acme.key}`), expect: query },
         { what: "token in the query", send: get(`/private/x?a=1&access_token=${token()}`), expect: query },
@@ -27,18 +39,26 @@ export const IDENTITY_CREDENTIALS: readonly Row[] = [
           expect: query,
         },
       ].map(({ expect, ...rest }) => ({ ...rest, expect: expect instanceof RegExp ? refused(400, expect) : expect }));
-    }, // biome-ignore format: one case a line
+    },
   },
   {
     id: "C08",
     class: "identity",
     name: "headers that mean something only once are refused when they come twice",
     cases: ({ acme }) =>
-      ["Content-Type", "Stripe-Signature", "Idempotency-Key", "Range", "Content-Encoding", "User-Agent", "X-Request-Id"].map((name) => ({
+      [
+        "Content-Type",
+        "Stripe-Signature",
+        "Idempotency-Key",
+        "Range",
+        "Content-Encoding",
+        "User-Agent",
+        "X-Request-Id",
+      ].map((name) => ({
         what: name,
         send: getPrivate(`${name}: a`, `${name.toLowerCase()}: a`, `X-Api-Key: ${acme.key}`),
         expect: malformed("header:duplicate"),
-      })), // biome-ignore format: the list in one line
+      })),
   },
   {
     id: "C09",
@@ -52,11 +72,27 @@ export const IDENTITY_CREDENTIALS: readonly Row[] = [
         { what: "a list", send: asRoles("X-Role: User,Admin", "Role: Admin", "Roles: Admin"), expect: denied },
         { what: "two lines", send: asRoles("X-Role: User", "X-Role: Admin"), expect: denied },
         { what: "the gateway's own", send: asRoles("X-Tollgate-Roles: Admin", "X-Tollgate-Scope: *"), expect: denied },
-        { what: "a list in one role", send: get("/boss", bearer(token({ claims: { role: ["User,Admin"] } }))), expect: denied },
-        { what: "a role by another case", send: get("/boss", bearer(token({ claims: { role: ["admin"] } }))), expect: denied },
-        { what: "a role inside an object", send: get("/boss", bearer(token({ claims: { role: { Admin: true } } }))), expect: denied },
-        { what: "really one of them", send: get("/boss", bearer(token({ claims: { role: ["User", "Admin"] } }))), expect: passed() },
-      ]; // biome-ignore format: one case a line
+        {
+          what: "a list in one role",
+          send: get("/boss", bearer(token({ claims: { role: ["User,Admin"] } }))),
+          expect: denied,
+        },
+        {
+          what: "a role by another case",
+          send: get("/boss", bearer(token({ claims: { role: ["admin"] } }))),
+          expect: denied,
+        },
+        {
+          what: "a role inside an object",
+          send: get("/boss", bearer(token({ claims: { role: { Admin: true } } }))),
+          expect: denied,
+        },
+        {
+          what: "really one of them",
+          send: get("/boss", bearer(token({ claims: { role: ["User", "Admin"] } }))),
+          expect: passed(),
+        },
+      ];
     },
   },
   {
@@ -96,19 +132,56 @@ function leakCases({ acme, upstream, jwks, gateway, token }: World) {
   const stranger = `${acme.key.slice(0, -1)}${acme.key.endsWith("0") ? "1" : "0"}`;
   const stale = token({ claims: { exp: 1_000_000_000 } });
   const lacks = [
-    acme.key, stranger, stale, stale.slice(0, 40), `:${upstream.port}`, jwks.url, gateway.dir, "node:", ".ts:", "    at ", "Error:", "sqlite",
-  ]; // biome-ignore format: a list
+    acme.key,
+    stranger,
+    stale,
+    stale.slice(0, 40),
+    `:${upstream.port}`,
+    jwks.url,
+    gateway.dir,
+    "node:",
+    ".ts:",
+    "    at ",
+    "Error:",
+    "sqlite",
+  ];
   const body = { lacks };
   const challenge = 'Bearer realm="tollgate"';
   const error = (words: string) => `${challenge}, error="invalid_token", error_description="${words}"`;
-  const says = (value: string) => ({ response: { equals: { "www-authenticate": value, "cache-control": "no-store" } } });
+  const says = (value: string) => ({
+    response: { equals: { "www-authenticate": value, "cache-control": "no-store" } },
+  });
   return [
     { what: "none", send: getPrivate(), expect: refused(401, "route:private", { body, ...says(challenge) }) },
-    { what: "a wrong key", send: getPrivate(bearer(stranger)), expect: refused(401, "key:format", { body, ...says(error("Text is no API key of this gateway")) }) },
-    { what: "an old token", send: getPrivate(bearer(stale)), expect: refused(401, "token:exp", { body, ...says(error("Token has expired")) }) },
-    { what: "garbage", send: getPrivate('Authorization: Bearer "<script>\\'), expect: refused(401, /^token:/, { body }) },
-    { what: "403", send: get("/boss", bearer(acme.key)), expect: refused(403, "route:boss", { body, response: { absent: ["www-authenticate"] } }) },
-    { what: "403 of a tenant", send: get("/tenants/globex/x", bearer(acme.key)), expect: refused(403, "route:tenant", { body: { lacks: [...lacks, "acme"] } }) },
-    { what: "404", send: get("/private", bearer(acme.key)).replace("/private", "/nowhere"), expect: refused(404, "route:none", { body }) },
-  ]; // biome-ignore format: one case a line
+    {
+      what: "a wrong key",
+      send: getPrivate(bearer(stranger)),
+      expect: refused(401, "key:format", { body, ...says(error("Text is no API key of this gateway")) }),
+    },
+    {
+      what: "an old token",
+      send: getPrivate(bearer(stale)),
+      expect: refused(401, "token:exp", { body, ...says(error("Token has expired")) }),
+    },
+    {
+      what: "garbage",
+      send: getPrivate('Authorization: Bearer "<script>\\'),
+      expect: refused(401, /^token:/, { body }),
+    },
+    {
+      what: "403",
+      send: get("/boss", bearer(acme.key)),
+      expect: refused(403, "route:boss", { body, response: { absent: ["www-authenticate"] } }),
+    },
+    {
+      what: "403 of a tenant",
+      send: get("/tenants/globex/x", bearer(acme.key)),
+      expect: refused(403, "route:tenant", { body: { lacks: [...lacks, "acme"] } }),
+    },
+    {
+      what: "404",
+      send: get("/private", bearer(acme.key)).replace("/private", "/nowhere"),
+      expect: refused(404, "route:none", { body }),
+    },
+  ];
 }

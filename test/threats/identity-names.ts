@@ -21,14 +21,28 @@ const FORGED_NAMES = ["x-consumer-id", "x-consumer-username", "x-user-id", "x-us
 const OUR_NAMES = ["x-tollgate-account", "x-tollgate-user", "x-tollgate-roles", "x-tollgate-plan", "x-tollgate-key-id"];
 
 const TWINS = [
-  "X_Consumer_Id", "x-consumer_id", "X_Tollgate_Account", "x-tollgate_account", "X_Forwarded_For", "Transfer_Encoding",
-]; // biome-ignore format: a list
+  "X_Consumer_Id",
+  "x-consumer_id",
+  "X_Tollgate_Account",
+  "x-tollgate_account",
+  "X_Forwarded_For",
+  "Transfer_Encoding",
+];
 const DOTTED = ["X.Consumer.Id", "x-tollgate.account", "X.Forwarded.For", "X.Api.Key"];
 
 const PROTECTED = [
-  "X-Consumer-Id", "x-tollgate-account", "Authorization", "X-Api-Key", "X-Forwarded-For", "X-Real-IP", "Forwarded", "Host",
-  "Content-Length", "X-Request-Id", "X_Tollgate_Account",
-]; // biome-ignore format: a list
+  "X-Consumer-Id",
+  "x-tollgate-account",
+  "Authorization",
+  "X-Api-Key",
+  "X-Forwarded-For",
+  "X-Real-IP",
+  "Forwarded",
+  "Host",
+  "Content-Length",
+  "X-Request-Id",
+  "X_Tollgate_Account",
+];
 
 const INHERITED = ["constructor", "toString", "hasOwnProperty", "valueOf", "isPrototypeOf"];
 
@@ -48,7 +62,12 @@ export const IDENTITY_NAMES: readonly Row[] = [
         send: getPrivate(...FORGED, `X-Api-Key: ${acme.key}`, "X-Tollgate-User: root"),
         expect: passed({
           upstream: {
-            equals: { "x-tollgate-account": "acme", "x-tollgate-roles": "User", "x-tollgate-plan": "free", "x-tollgate-key-id": acme.keyId },
+            equals: {
+              "x-tollgate-account": "acme",
+              "x-tollgate-roles": "User",
+              "x-tollgate-plan": "free",
+              "x-tollgate-key-id": acme.keyId,
+            },
             absent: [...FORGED_NAMES, "x-tollgate-user"],
           },
         }),
@@ -57,10 +76,13 @@ export const IDENTITY_NAMES: readonly Row[] = [
         what: "a token",
         send: getPrivate(...FORGED, bearer(token()), "X-Tollgate-Key-Id: key_1"),
         expect: passed({
-          upstream: { equals: { "x-tollgate-account": "acme", "x-tollgate-user": "u1" }, absent: [...FORGED_NAMES, "x-tollgate-key-id"] },
+          upstream: {
+            equals: { "x-tollgate-account": "acme", "x-tollgate-user": "u1" },
+            absent: [...FORGED_NAMES, "x-tollgate-key-id"],
+          },
         }),
       },
-    ], // biome-ignore format: one fact a line
+    ],
   },
   {
     id: "C02",
@@ -107,7 +129,15 @@ export const IDENTITY_NAMES: readonly Row[] = [
       return [
         {
           what: "each hop-by-hop header",
-          send: get("/public/x", "Connection: close, keep-alive", "Keep-Alive: timeout=9", "Proxy-Connection: x", "TE: trailers, gzip", "Upgrade: foo", "Proxy-Authorization: Basic eA=="),
+          send: get(
+            "/public/x",
+            "Connection: close, keep-alive",
+            "Keep-Alive: timeout=9",
+            "Proxy-Connection: x",
+            "TE: trailers, gzip",
+            "Upgrade: foo",
+            "Proxy-Authorization: Basic eA==",
+          ),
           expect: passedAnonymously({
             close: true,
             upstream: {
@@ -117,14 +147,22 @@ export const IDENTITY_NAMES: readonly Row[] = [
           }),
         },
         { what: "32 options", send: get("/public/x", `Connection: ${options(32)}`), expect: passedAnonymously() },
-        { what: "33 options", send: get("/public/x", `Connection: ${options(33)}`), expect: malformed("header:connection") },
-        { what: "200 options", send: get("/public/x", `Connection: ${options(200)}`), expect: malformed("header:connection") },
+        {
+          what: "33 options",
+          send: get("/public/x", `Connection: ${options(33)}`),
+          expect: malformed("header:connection"),
+        },
+        {
+          what: "200 options",
+          send: get("/public/x", `Connection: ${options(200)}`),
+          expect: malformed("header:connection"),
+        },
         {
           what: "40 options on two lines",
           send: get("/public/x", `Connection: ${options(20)}`, `Connection: ${options(20)}`),
           expect: malformed("header:connection"),
         },
-      ]; // biome-ignore format: one fact a line
+      ];
     },
   },
   {
@@ -134,7 +172,11 @@ export const IDENTITY_NAMES: readonly Row[] = [
     cases: () => [
       {
         what: INHERITED.join(),
-        send: requestHead("GET", "/public/x", INHERITED.map((name) => `${name}: plain`)),
+        send: requestHead(
+          "GET",
+          "/public/x",
+          INHERITED.map((name) => `${name}: plain`),
+        ),
         expect: passedAnonymously({
           upstream: { equals: Object.fromEntries(INHERITED.map((name) => [name.toLowerCase(), "plain"])) },
         }),
@@ -145,6 +187,6 @@ export const IDENTITY_NAMES: readonly Row[] = [
         expect: passedAnonymously({ upstream: { absent: ["constructor"] } }),
       },
       { what: "__proto__", send: get("/public/x", "__proto__: 1"), expect: malformed("header:underscore") },
-    ], // biome-ignore format: one fact a line
+    ],
   },
 ];

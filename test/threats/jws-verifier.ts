@@ -43,7 +43,12 @@ export function readKeys(...keys: readonly unknown[]): ReadKeySet {
 
 /** Knows the four keys under the names of their algorithms. */
 export function familyVerifier(): TokenVerifier {
-  const jwks = FAMILIES.map(({ alg, publicKey }) => ({ ...publicKey.export({ format: "jwk" }), kid: alg, alg, use: "sig" }));
+  const jwks = FAMILIES.map(({ alg, publicKey }) => ({
+    ...publicKey.export({ format: "jwk" }),
+    kid: alg,
+    alg,
+    use: "sig",
+  }));
   return new TokenVerifier([SETTINGS], { vectors: readKeys(...jwks).keys }, () => Promise.resolve());
 }
 

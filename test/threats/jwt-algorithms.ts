@@ -3,8 +3,17 @@ import { makeKey, unsignedToken } from "#test/support/jwt.ts";
 import { bearer, getPrivate, passed, refused } from "./expectations.ts";
 import { bigintOf, bytes32, derOf, hmacToken, P256_ORDER, signAs, signatureOf, withSignature } from "./jws.ts";
 import {
-  BARE_KEY, EC_KEY, ED_KEY, ENCRYPTION_KEY, goodClaims, goodHeader, RSA_KEY, SIGNING_OPS_KEY, tokenWithHeader, WRAPPING_KEY,
-} from "./jwt-world.ts"; // biome-ignore format: a list
+  BARE_KEY,
+  EC_KEY,
+  ED_KEY,
+  ENCRYPTION_KEY,
+  goodClaims,
+  goodHeader,
+  RSA_KEY,
+  SIGNING_OPS_KEY,
+  tokenWithHeader,
+  WRAPPING_KEY,
+} from "./jwt-world.ts";
 import type { Case, Row } from "./runner.ts";
 import type { World } from "./world.ts";
 
@@ -43,20 +52,28 @@ export const JWT_ALGORITHMS: readonly Row[] = [
     cases: ({ jwks }) => {
       const { publicKey, jwk } = RSA_KEY;
       const secrets = {
-        "PEM": publicKey.export({ format: "pem", type: "spki" }),
+        PEM: publicKey.export({ format: "pem", type: "spki" }),
         "PEM without its line end": publicKey.export({ format: "pem", type: "spki" }).toString().trim(),
         "PKCS#1": publicKey.export({ format: "pem", type: "pkcs1" }),
-        "DER": publicKey.export({ format: "der", type: "spki" }),
-        "n": String(jwk.n),
+        DER: publicKey.export({ format: "der", type: "spki" }),
+        n: String(jwk.n),
         "n as bytes": Buffer.from(String(jwk.n), "base64url"),
-        "JWK": JSON.stringify(jwk),
+        JWK: JSON.stringify(jwk),
         "JWK set": JSON.stringify({ keys: jwks.keys.map((key) => key.jwk) }),
-        "nothing": "",
-      }; // biome-ignore format: names of forms
+        nothing: "",
+      };
       return Object.entries(secrets).flatMap(([form, secret]) => [
-        refusedToken(form, hmacToken(secret, goodHeader(RSA_KEY, { alg: "HS256" }), goodClaims(jwks.issuer)), "token:alg"),
-        refusedToken(`${form}, as RS256`, hmacToken(secret, goodHeader(RSA_KEY), goodClaims(jwks.issuer)), "token:signature"),
-      ]); // biome-ignore format: one case a line
+        refusedToken(
+          form,
+          hmacToken(secret, goodHeader(RSA_KEY, { alg: "HS256" }), goodClaims(jwks.issuer)),
+          "token:alg",
+        ),
+        refusedToken(
+          `${form}, as RS256`,
+          hmacToken(secret, goodHeader(RSA_KEY), goodClaims(jwks.issuer)),
+          "token:signature",
+        ),
+      ]);
     },
   },
   {
@@ -75,13 +92,17 @@ export const JWT_ALGORITHMS: readonly Row[] = [
         refusedToken("another case", by("ES256", EC_KEY, "es256"), "token:alg"),
         refusedToken("a list", tokenWithHeader(EC_KEY, jwks.issuer, { alg: ["ES256"] }), "token:header"),
         refusedToken("JWK without alg: PS256, not configured", by("PS256", BARE_KEY, "PS256"), "token:alg"),
-        refusedToken("JWK without alg: HS256", hmacToken(String(BARE_KEY.jwk.n), goodHeader(BARE_KEY, { alg: "HS256" }), goodClaims(jwks.issuer)), "token:alg"),
+        refusedToken(
+          "JWK without alg: HS256",
+          hmacToken(String(BARE_KEY.jwk.n), goodHeader(BARE_KEY, { alg: "HS256" }), goodClaims(jwks.issuer)),
+          "token:alg",
+        ),
         refusedToken("JWK without alg: ES256, not its type", by("RS256", BARE_KEY, "ES256"), "token:kid"),
         acceptedToken("JWK without alg: RS256, configured", by("RS256", BARE_KEY, "RS256")),
         acceptedToken("RS256", by("RS256", RSA_KEY, "RS256")),
         acceptedToken("ES256", by("ES256", EC_KEY, "ES256")),
         acceptedToken("EdDSA", by("EdDSA", ED_KEY, "EdDSA")),
-      ]; // biome-ignore format: one case a line
+      ];
     },
   },
   {
@@ -94,8 +115,12 @@ export const JWT_ALGORITHMS: readonly Row[] = [
       return [
         refusedToken("jwk", tokenWithHeader(own, jwks.issuer, { jwk: own.jwk }), "token:signature"),
         refusedToken("x5c", tokenWithHeader(own, jwks.issuer, { x5c, x5t: "AAAA" }), "token:signature"),
-        refusedToken("jwk without kid", tokenWithHeader(own, jwks.issuer, { kid: undefined, jwk: own.jwk }), "token:signature"),
-      ]; // biome-ignore format: one case a line
+        refusedToken(
+          "jwk without kid",
+          tokenWithHeader(own, jwks.issuer, { kid: undefined, jwk: own.jwk }),
+          "token:signature",
+        ),
+      ];
     },
   },
   {
@@ -110,10 +135,20 @@ export const JWT_ALGORITHMS: readonly Row[] = [
     name: "crit in any form and b64 are refused: no extension is understood",
     cases: ({ jwks }) =>
       [
-        { crit: ["exp"] }, { crit: ["x-unknown"], "x-unknown": 1 }, { crit: [] }, { crit: ["b64", "b64"], b64: true },
-        { crit: "b64" }, { crit: null }, { crit: [1] }, { b64: false, crit: ["b64"] }, { b64: false }, { b64: true },
-      ].map((header) => refusedToken(JSON.stringify(header), tokenWithHeader(EC_KEY, jwks.issuer, header), "token:header")),
-  }, // biome-ignore format: a list
+        { crit: ["exp"] },
+        { crit: ["x-unknown"], "x-unknown": 1 },
+        { crit: [] },
+        { crit: ["b64", "b64"], b64: true },
+        { crit: "b64" },
+        { crit: null },
+        { crit: [1] },
+        { b64: false, crit: ["b64"] },
+        { b64: false },
+        { b64: true },
+      ].map((header) =>
+        refusedToken(JSON.stringify(header), tokenWithHeader(EC_KEY, jwks.issuer, header), "token:header"),
+      ),
+  },
   {
     id: "H17",
     class: "jwt",
@@ -151,6 +186,11 @@ function signatureCases(token: string): readonly Case[] {
 }
 
 /** Used by the rows about fetches, which have a listener of their own. */
-export function headerCase(what: string, world: World, header: Readonly<Record<string, unknown>>, reason: RegExp): Case {
+export function headerCase(
+  what: string,
+  world: World,
+  header: Readonly<Record<string, unknown>>,
+  reason: RegExp,
+): Case {
   return refusedToken(what, tokenWithHeader(EC_KEY, world.jwks.issuer, header), reason);
 }

@@ -1,5 +1,8 @@
 /** H11–H16, H19, H20: claims of the wrong kind, ambiguous JSON and encodings, and tokens that are too much. */
+import { expect } from "vitest";
 import { encodePart } from "#test/support/jwt.ts";
+import { rawExchange } from "#test/support/raw.ts";
+import { until } from "#test/support/until.ts";
 import { bearer, get, refused } from "./expectations.ts";
 import { acceptedToken, refusedToken } from "./jwt-algorithms.ts";
 import { EC_KEY, goodClaims, goodHeader } from "./jwt-world.ts";
@@ -8,7 +11,8 @@ import type { Row } from "./runner.ts";
 import { STRICT_ISSUER } from "./world-config.ts";
 
 /** Signed properly, whatever it says; strings are JSON text. */
-const signed = (payload: unknown, header: unknown = goodHeader(EC_KEY)) => signAs("ES256", EC_KEY.privateKey, header, payload);
+const signed = (payload: unknown, header: unknown = goodHeader(EC_KEY)) =>
+  signAs("ES256", EC_KEY.privateKey, header, payload);
 const now = () => Math.floor(Date.now() / 1000);
 const DAY_S = 86_400;
 
@@ -20,7 +24,18 @@ export const JWT_CLAIMS: readonly Row[] = [
     cases: ({ jwks }) => {
       const { exp: _, ...rest } = goodClaims(jwks.issuer);
       const withExp = (text: string) => signed(`${JSON.stringify(rest).slice(0, -1)},"exp":${text}}`);
-      const texts = ['"2000000000"', "1e400", "1e308", "-1", "[2000000000]", "null", "true", "{}", '""', "9007199254740993"];
+      const texts = [
+        '"2000000000"',
+        "1e400",
+        "1e308",
+        "-1",
+        "[2000000000]",
+        "null",
+        "true",
+        "{}",
+        '""',
+        "9007199254740993",
+      ];
       return [
         refusedToken("missing", signed(rest), "token:exp"),
         ...texts.map((text) => refusedToken(text, withExp(text), "token:exp")),
@@ -66,12 +81,18 @@ export const JWT_CLAIMS: readonly Row[] = [
         ...[undefined, "", "ap", "api2", "API", " api", [], ["other"], [["api"]], null, 1, { api: true }].map((value) =>
           refusedToken(`aud ${JSON.stringify(value)}`, aud(value), "token:aud"),
         ),
-        ...[undefined, "", `${jwks.issuer}/`, jwks.issuer.slice(0, -1), jwks.issuer.toUpperCase(), [jwks.issuer], null].map((value) =>
-          refusedToken(`iss ${JSON.stringify(value)}`, iss(value), "token:iss"),
-        ),
+        ...[
+          undefined,
+          "",
+          `${jwks.issuer}/`,
+          jwks.issuer.slice(0, -1),
+          jwks.issuer.toUpperCase(),
+          [jwks.issuer],
+          null,
+        ].map((value) => refusedToken(`iss ${JSON.stringify(value)}`, iss(value), "token:iss")),
         refusedToken("of another trusted issuer, without its rules", iss(STRICT_ISSUER), "token:typ"),
         acceptedToken("ours among several", aud(["other", "api"])),
-      ]; // biome-ignore format: one list a line
+      ];
     },
   },
   {
@@ -101,13 +122,21 @@ export const JWT_CLAIMS: readonly Row[] = [
     cases: ({ jwks }) => {
       const claims = JSON.stringify(goodClaims(jwks.issuer)).slice(0, -1);
       const header = JSON.stringify(goodHeader(EC_KEY)).slice(0, -1);
-      const payloads = [`,"sub":"root"}`, `,"s\\u0075b":"root"}`, `,"x":{"a":1,"a":2}}`, `,"x":[{"y":{"z":1,"z":1}}]}`, `,"__proto__":1,"__proto__":2}`];
+      const payloads = [
+        `,"sub":"root"}`,
+        `,"s\\u0075b":"root"}`,
+        `,"x":{"a":1,"a":2}}`,
+        `,"x":[{"y":{"z":1,"z":1}}]}`,
+        `,"__proto__":1,"__proto__":2}`,
+      ];
       const headers = [`,"kid":"ed"}`, `,"alg":"none"}`, `,"\\u0061lg":"ES256"}`];
       return [
         ...payloads.map((end) => refusedToken(`payload ${end}`, signed(claims + end), "token:json")),
-        ...headers.map((end) => refusedToken(`header ${end}`, signed(goodClaims(jwks.issuer), header + end), "token:json")),
+        ...headers.map((end) =>
+          refusedToken(`header ${end}`, signed(goodClaims(jwks.issuer), header + end), "token:json"),
+        ),
         acceptedToken("the same name at another depth", signed(`${claims},"x":{"sub":"root"}}`)),
-      ]; // biome-ignore format: one list a line
+      ];
     },
   },
   {
@@ -142,15 +171,34 @@ export const JWT_CLAIMS: readonly Row[] = [
     cases: ({ token, jwks }) => [
       refusedToken("8 KiB + 1", token().padEnd(8193, "A"), "token:length"),
       refusedToken("8 KiB", token().padEnd(8192, "A"), "token:signature"),
-      refusedToken("5,000 deep", `${encodePart(goodHeader(EC_KEY))}.${encodePart("[".repeat(5000))}.AAAA`, "token:json"),
-      refusedToken("17 deep", signed(goodClaims(jwks.issuer, { x: JSON.parse("[".repeat(16) + "]".repeat(16)) })), "token:json"),
+      refusedToken(
+        "5,000 deep",
+        `${encodePart(goodHeader(EC_KEY))}.${encodePart("[".repeat(5000))}.AAAA`,
+        "token:json",
+      ),
+      refusedToken(
+        "17 deep",
+        signed(goodClaims(jwks.issuer, { x: JSON.parse("[".repeat(16) + "]".repeat(16)) })),
+        "token:json",
+      ),
       acceptedToken("16 deep", signed(goodClaims(jwks.issuer, { x: JSON.parse("[".repeat(15) + "]".repeat(15)) }))),
       {
         what: "20 KiB: stricter than 401, the header section is too large",
         send: get("/private/x", bearer("A".repeat(20 * 1024))),
         expect: refused(431, "limit:headers", { close: true }),
       },
-    ], // biome-ignore format: one case a line
+    ],
+    story: async (world) => {
+      const before = await world.tally();
+      const refusals = () => world.gateway.logs().filter(({ reason }) => reason === "limit:headers").length;
+      const seen = refusals();
+      const answer = await rawExchange(world.gateway.port, get("/private/x", bearer("A".repeat(1024 * 1024))));
+      // The gateway does not read on, so a reset may overtake its answer.
+      expect(answer.closed).toBe(true);
+      expect(answer.responses.filter(({ status }) => status !== 431)).toEqual([]);
+      await until("1 MiB: stricter than 401 as well", () => refusals() === seen + 1);
+      expect(await world.tally()).toEqual(before);
+    },
   },
   {
     id: "H20",
@@ -159,15 +207,20 @@ export const JWT_CLAIMS: readonly Row[] = [
     cases: ({ jwks }) => {
       const part = encodePart("x".repeat(40));
       const jwe = (header: unknown) => `${encodePart(header)}.${part}.${part}.${part}.${part}`;
-      const asJws = (header: Readonly<Record<string, unknown>>) => signed(goodClaims(jwks.issuer), goodHeader(EC_KEY, header));
+      const asJws = (header: Readonly<Record<string, unknown>>) =>
+        signed(goodClaims(jwks.issuer), goodHeader(EC_KEY, header));
       return [
         refusedToken("JWE", jwe({ alg: "RSA-OAEP", enc: "A256GCM" }), "token:form"),
         refusedToken("zip bomb", jwe({ alg: "dir", enc: "A256GCM", zip: "DEF" }), "token:form"),
-        refusedToken("PBES2", jwe({ alg: "PBES2-HS256+A128KW", p2c: 1_000_000_000, p2s: "AAAA", enc: "A128GCM" }), "token:form"),
+        refusedToken(
+          "PBES2",
+          jwe({ alg: "PBES2-HS256+A128KW", p2c: 1_000_000_000, p2s: "AAAA", enc: "A128GCM" }),
+          "token:form",
+        ),
         ...[{ enc: "A256GCM" }, { zip: "DEF" }, { p2c: 1_000_000_000 }].map((header) =>
           refusedToken(`JWS with ${JSON.stringify(header)}`, asJws(header), "token:header"),
         ),
-      ]; // biome-ignore format: one case a line
+      ];
     },
   },
 ];

@@ -27,9 +27,15 @@ export const JWT_FETCHES: readonly LoneRow[] = [
       for (const place of ["jku", "x5u"]) {
         const header = { [place]: listener.url };
         await runCases(world, [
-          unfetched(refusedToken(`${place}, the attacker's key`, tokenWithHeader(evil, world.jwks.issuer, header), "token:signature")),
+          unfetched(
+            refusedToken(
+              `${place}, the attacker's key`,
+              tokenWithHeader(evil, world.jwks.issuer, header),
+              "token:signature",
+            ),
+          ),
           unfetched(acceptedToken(`${place}, our key`, tokenWithHeader(own, world.jwks.issuer, header))),
-        ]); // biome-ignore format: one case a line
+        ]);
       }
       expect(listener.fetches).toBe(0);
     },
@@ -72,10 +78,30 @@ async function hostileKids(world: World, listener: JwksServer): Promise<void> {
   const [key = makeKey("ES256")] = world.jwks.keys;
   const { fetches } = world.jwks;
   const named = [
-    "../../dev/null", "/etc/passwd", "' OR '1'='1", "x'; DROP TABLE accounts; --", "__proto__", "constructor", listener.url,
-    "file:///etc/passwd", "main ", "MAIN", "main/../main",
-  ]; // biome-ignore format: a list
-  const unusable = ["", "main\0", "m\u00e4in", "x".repeat(257), {}, { toString: "main" }, ["main"], 1, null, true];
+    "../../dev/null",
+    "/etc/passwd",
+    "' OR '1'='1",
+    "x'; DROP TABLE accounts; --",
+    "__proto__",
+    "constructor",
+    listener.url,
+    "file:///etc/passwd",
+    "main ",
+    "MAIN",
+    "main/../main",
+  ];
+  const unusable: readonly unknown[] = [
+    "",
+    "main\0",
+    "m\u00e4in",
+    "x".repeat(257),
+    {},
+    { toString: "main" },
+    ["main"],
+    1,
+    null,
+    true,
+  ];
   const by = (kid: unknown) => tokenWithHeader(key, world.jwks.issuer, { kid });
   await runCases(world, [
     ...named.map((kid) => refusedToken(kid, by(kid), "token:kid")),
@@ -102,7 +128,9 @@ async function flood(world: World): Promise<void> {
     encodedParts({ alg: "ES256", kid: `unknown-${index}`, typ: "JWT" }, goodClaims(world.jwks.issuer), "AAAA");
   const perRound = FLOOD / ROUNDS;
   for (let round = 0; round < ROUNDS; round++) {
-    const requests = Array.from({ length: perRound }, (_, index) => getPrivate(bearer(token(round * perRound + index))));
+    const requests = Array.from({ length: perRound }, (_, index) =>
+      getPrivate(bearer(token(round * perRound + index))),
+    );
     const [answer, ...passing] = await Promise.all([
       rawExchange(world.gateway.port, requests.join(""), { responses: perRound, idleMs: 5000 }),
       ...each.map((connection) => connection.ask("GET", "/private/x", [good])),
@@ -121,10 +149,15 @@ async function badDays(world: World): Promise<void> {
   const statusOf = asker(gateway.port);
   const failed = () => gateway.logs().filter(({ event }) => event === "key-set-failed");
   const moods = [
-    { down: true }, { down: false, status: 500 }, { status: 302, headers: { location: jwks.url } },
-    { status: 200, headers: {}, body: " ".repeat(10 * 1024 * 1024) }, { body: "{}" }, { body: '{"keys":[]}' }, { body: "<html>" },
+    { down: true },
+    { down: false, status: 500 },
+    { status: 302, headers: { location: jwks.url } },
+    { status: 200, headers: {}, body: " ".repeat(10 * 1024 * 1024) },
+    { body: "{}" },
+    { body: '{"keys":[]}' },
+    { body: "<html>" },
     { body: null, delayMs: 60_000 },
-  ]; // biome-ignore format: a list
+  ];
   for (const [index, mood] of moods.entries()) {
     jwks.set(mood);
     expect(await gateway.reload(another(world, index + 1))).toMatchObject({ event: "reloaded" });
@@ -167,5 +200,8 @@ function asker(port: number): (token: string) => Promise<number | undefined> {
 /** The same configuration but for one required claim that every token has: enough to count as another issuer. */
 function another(world: World, index: number): Record<string, unknown> {
   const required = ["sub", "aud", "iss", "exp"].slice(0, 1 + (index % 3));
-  return worldConfig({ upstream: world.upstream.url, jwks: world.jwks }, { workers: 2, issuer: { required, clockSkew: `${1 + index}s` } });
+  return worldConfig(
+    { upstream: world.upstream.url, jwks: world.jwks },
+    { workers: 2, issuer: { required, clockSkew: `${1 + index}s` } },
+  );
 }

@@ -14,8 +14,14 @@ export const WRAPPING_KEY = changed(makeKey("ES256", "wrap"), { use: undefined, 
 export const SIGNING_OPS_KEY = changed(makeKey("ES256", "sign-only"), { use: undefined, key_ops: ["sign"] });
 
 export const JWT_KEYS: readonly TestKey[] = [
-  EC_KEY, RSA_KEY, ED_KEY, BARE_KEY, ENCRYPTION_KEY, WRAPPING_KEY, SIGNING_OPS_KEY,
-]; // biome-ignore format: a list
+  EC_KEY,
+  RSA_KEY,
+  ED_KEY,
+  BARE_KEY,
+  ENCRYPTION_KEY,
+  WRAPPING_KEY,
+  SIGNING_OPS_KEY,
+];
 
 function changed(key: TestKey, jwk: Readonly<Record<string, unknown>>): TestKey {
   return { ...key, jwk: { ...key.jwk, ...jwk } };

@@ -11,24 +11,43 @@ export const RBAC: readonly Row[] = [
     name: "what no rule allows is denied: path, method and permission",
     cases: ({ acme, token }) => {
       const mine = bearer(acme.key);
-      const to = (method: string, target: string, ...headers: readonly string[]) => requestHead(method, target, [mine, ...headers]);
+      const to = (method: string, target: string, ...headers: readonly string[]) =>
+        requestHead(method, target, [mine, ...headers]);
       const none = refused(404, "route:none");
       const method = refused(405, "route:method", { response: { equals: { allow: "DELETE, GET, HEAD" } } });
       return [
-        ...["/", "/nowhere", "/private", "/models", "/models/1/2", "/MODELS/1", "/Private/x", "/models%", "/admin"].map((path) => ({
-          what: path,
-          send: to("GET", path),
-          expect: path.endsWith("%") ? malformed("target:escape") : path === "/private" ? passed() : none,
+        ...["/", "/nowhere", "/private", "/models", "/models/1/2", "/MODELS/1", "/Private/x", "/models%", "/admin"].map(
+          (path) => ({
+            what: path,
+            send: to("GET", path),
+            expect: path.endsWith("%") ? malformed("target:escape") : path === "/private" ? passed() : none,
+          }),
+        ),
+        ...["POST", "PUT", "PATCH", "OPTIONS"].map((name) => ({
+          what: name,
+          send: to(name, "/models/1"),
+          expect: method,
         })),
-        ...["POST", "PUT", "PATCH", "OPTIONS"].map((name) => ({ what: name, send: to(name, "/models/1"), expect: method })),
         { what: "TRACE", send: to("TRACE", "/models/1"), expect: refused(405, "method:unknown", { close: true }) },
         { what: "no method at all", send: to("FOO", "/models/1"), expect: malformed("http:syntax") },
-        { what: "an overridden method", send: to("GET", "/models/1", "X-HTTP-Method-Override: DELETE"), expect: passed({ upstream: { absent: ["x-http-method-override"] } }) },
+        {
+          what: "an overridden method",
+          send: to("GET", "/models/1", "X-HTTP-Method-Override: DELETE"),
+          expect: passed({ upstream: { absent: ["x-http-method-override"] } }),
+        },
         { what: "no permission", send: to("DELETE", "/models/1"), expect: refused(403, "route:delete") },
-        { what: "no roles", send: get("/models/1", bearer(token({ claims: { role: [] } }))), expect: refused(403, "route:read") },
-        { what: "no role claim", send: get("/models/1", bearer(token({ claims: { role: undefined } }))), expect: refused(403, "route:read") },
+        {
+          what: "no roles",
+          send: get("/models/1", bearer(token({ claims: { role: [] } }))),
+          expect: refused(403, "route:read"),
+        },
+        {
+          what: "no role claim",
+          send: get("/models/1", bearer(token({ claims: { role: undefined } }))),
+          expect: refused(403, "route:read"),
+        },
         { what: "allowed", send: to("GET", "/models/1"), expect: passed() },
-      ]; // biome-ignore format: one case a line
+      ];
     },
   },
   {
@@ -45,20 +64,38 @@ export const RBAC: readonly Row[] = [
       const reads = (text: string) => get("/models/1", bearer(text));
       const role = (value: unknown) => token({ claims: { role: value } });
       await runCases(world, [
-        { what: "the store says Admin, the token nothing", send: asBoss(role(undefined)), expect: refused(403, "route:boss") },
-        { what: "the store says Admin, the token User", send: asBoss(role(["User"])), expect: refused(403, "route:boss") },
+        {
+          what: "the store says Admin, the token nothing",
+          send: asBoss(role(undefined)),
+          expect: refused(403, "route:boss"),
+        },
+        {
+          what: "the store says Admin, the token User",
+          send: asBoss(role(["User"])),
+          expect: refused(403, "route:boss"),
+        },
         { what: "the token says Admin", send: asBoss(role(["Admin"])), expect: passed() },
         { what: "the key with Admin", send: asBoss(boss.secret), expect: passed() },
         { what: "a key without, after the token", send: asBoss(plain.secret), expect: refused(403, "route:boss") },
         { what: "no union of two keys", send: reads(editor.secret), expect: refused(403, "route:read") },
         { what: "the editor's own", send: deletes(editor.secret), expect: passed() },
-        { what: "permissions of a token", send: deletes(token({ claims: { permissions: ["models:delete"] } })), expect: passed() },
+        {
+          what: "permissions of a token",
+          send: deletes(token({ claims: { permissions: ["models:delete"] } })),
+          expect: passed(),
+        },
         { what: "are not its neighbour's", send: deletes(token()), expect: refused(403, "route:delete") },
         ...["Root", "__proto__", "constructor", "toString", "*", "models:delete"].map((name) => ({
-          what: `a role nobody defined: ${name}`, send: deletes(role([name])), expect: refused(403, "route:delete"),
+          what: `a role nobody defined: ${name}`,
+          send: deletes(role([name])),
+          expect: refused(403, "route:delete"),
         })),
-        { what: "claims one level down", send: asBoss(token({ claims: { role: undefined, roles: ["Admin"], "x.role": "Admin" } })), expect: refused(403, "route:boss") },
-      ]); // biome-ignore format: one case a line
+        {
+          what: "claims one level down",
+          send: asBoss(token({ claims: { role: undefined, roles: ["Admin"], "x.role": "Admin" } })),
+          expect: refused(403, "route:boss"),
+        },
+      ]);
       await expect(admin.newKey("acme", { roles: ["Root"] })).rejects.toThrow("400");
     },
   },

@@ -56,7 +56,9 @@ async function reasonOf({ answer, world }: Seen): Promise<unknown> {
   // Only refusals are logged: what was let through has no line to wait for.
   if (response === undefined || response.status < 400) return null;
   const requestId = response.header("x-request-id");
-  const line = await until(`log of ${requestId}`, () => world.gateway.logs().find((one) => one.request_id === requestId));
+  const line = await until(`log of ${requestId}`, () =>
+    world.gateway.logs().find((one) => one.request_id === requestId),
+  );
   return line.reason ?? null;
 }
 

@@ -31,7 +31,10 @@ export function tValue(left: (index: number) => void, right: (index: number) => 
   }
   // One threshold for both classes: each its own would hide a difference in the slow ones.
   const limit = [...times[0], ...times[1]].sort((a, b) => a - b)[Math.floor(samples * 2 * (1 - CROPPED))] ?? Infinity;
-  return welch(times[0].filter((time) => time <= limit), times[1].filter((time) => time <= limit));
+  return welch(
+    times[0].filter((time) => time <= limit),
+    times[1].filter((time) => time <= limit),
+  );
 }
 
 function welch(left: readonly number[], right: readonly number[]): number {

@@ -3,9 +3,10 @@ import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { encodePart } from "#test/support/jwt.ts";
 
 const PRIMES_OF_ROCA = [
-  2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113,
-  127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239, 241, 251, 257, 263,
-]; // biome-ignore format: a list
+  2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+  113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239,
+  241, 251, 257, 263,
+];
 
 /** A public RSA key of this size, with what else the key set says about it. */
 export function rsaJwk(bits: number, more: Readonly<Record<string, unknown>> = {}): JsonWebKey {

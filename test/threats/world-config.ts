@@ -55,6 +55,16 @@ const ROUTES = [
   { name: "keys", match: { path: "/keys/**" }, schemes: ["key"], ...charged },
   { name: "tenant", match: { path: "/tenants/{account}/**" }, require: { account: "path.account" }, ...charged },
   { name: "boss", match: { path: "/boss" }, require: { roles: ["Admin"] }, ...charged },
-  { name: "read", match: { path: "/models/{id}", methods: ["GET"] }, require: { permissions: ["models:read"] }, ...charged },
-  { name: "delete", match: { path: "/models/{id}", methods: ["DELETE"] }, require: { permissions: ["models:delete"] }, ...charged },
-]; // biome-ignore format: one route a line
+  {
+    name: "read",
+    match: { path: "/models/{id}", methods: ["GET"] },
+    require: { permissions: ["models:read"] },
+    ...charged,
+  },
+  {
+    name: "delete",
+    match: { path: "/models/{id}", methods: ["DELETE"] },
+    require: { permissions: ["models:delete"] },
+    ...charged,
+  },
+];

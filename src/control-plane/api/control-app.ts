@@ -24,7 +24,9 @@ export function newControlApp(services: Services, log: FastifyBaseLogger): Fasti
     },
     rewriteUrl: (request) => withoutPrefix(request.url ?? "/", services.settings().server.prefix),
   });
-  app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => (httpPart === "body" ? asWritten : fromText).compile(schema));
+  app.setValidatorCompiler<TSchema>(({ schema, httpPart }) =>
+    (httpPart === "body" ? asWritten : fromText).compile(schema),
+  );
   // Clients often send `content-type: application/json` with no body at all, on DELETE say.
   app.removeContentTypeParser("application/json");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {

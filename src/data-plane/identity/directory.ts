@@ -2,8 +2,8 @@
  * What this worker remembers of keys and accounts. Worker thread. Filled at first sight, emptied by push; nothing expires by
  * itself. Found and not found are kept apart, so that a flood of wrong keys evicts no right one.
  */
+import { boundedCache } from "#data-plane/bounded-cache.ts";
 import { hash } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import { keyHash } from "#core/key-hash.ts";
 import type { Answer, Invalidation } from "#shared/messages.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
@@ -17,14 +17,11 @@ export class Directory {
   readonly #link: ControlLink;
   readonly #pepper: Uint8Array;
   /** By SHA-256 of the key: five times cheaper than the HMAC, and no secret stays in memory. */
-  readonly #keys = new LRUCache<string, KeyRecord>({
-    max: KEYS_MAX,
-    dispose: (key) => this.#digests.delete(key.id),
-  });
+  readonly #keys = boundedCache<KeyRecord>(KEYS_MAX, (key) => this.#digests.delete(key.id));
   readonly #digests = new Map<string, string>();
-  readonly #unknownKeys = new LRUCache<string, true>({ max: UNKNOWN_KEYS_MAX });
-  readonly #accounts = new LRUCache<string, AccountRecord>({ max: ACCOUNTS_MAX });
-  readonly #idsByExternalId = new LRUCache<string, string>({ max: ACCOUNTS_MAX });
+  readonly #unknownKeys = boundedCache<true>(UNKNOWN_KEYS_MAX);
+  readonly #accounts = boundedCache<AccountRecord>(ACCOUNTS_MAX);
+  readonly #idsByExternalId = boundedCache<string>(ACCOUNTS_MAX);
   /** Counts invalidations: an answer asked for before one is used once but not remembered. */
   #changes = 0;
 

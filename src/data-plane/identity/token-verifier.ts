@@ -2,8 +2,8 @@
  * Verified tokens, remembered until they expire. Worker thread.
  * A token is known by the hash of all its characters; a reload or a new key set forgets everything it could have proved.
  */
+import { boundedCache } from "#data-plane/bounded-cache.ts";
 import { hash } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { IssuerSettings } from "#config/settings.ts";
@@ -22,7 +22,7 @@ export interface VerifiedToken {
 }
 
 export class TokenVerifier {
-  readonly #verified = new LRUCache<string, VerifiedToken>({ max: VERIFIED_MAX });
+  readonly #verified = boundedCache<VerifiedToken>(VERIFIED_MAX);
   readonly #refresh: (issuer: string) => Promise<void>;
   #issuers = new Map<string, Issuer>();
   #keySets: KeySets;

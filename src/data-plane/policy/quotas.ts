@@ -4,7 +4,7 @@
  * Every charge moves a counter for each kind of window that any plan uses for the meter, so that a change of plan
  * carries usage over without a gap.
  */
-import { LRUCache } from "lru-cache";
+import { boundedCache } from "#data-plane/bounded-cache.ts";
 import type { PlanSettings, QuotaSettings, Settings } from "#config/settings.ts";
 import { type WindowKind, windowAt } from "#core/windows.ts";
 import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
@@ -37,7 +37,7 @@ export function windowKindsOf(settings: Settings): WindowKinds {
 /** Finds the counters of a request. */
 export class QuotaSelector {
   readonly table: CounterTable;
-  readonly #counters = new LRUCache<string, CounterKey>({ max: COUNTERS_REMEMBERED_MAX });
+  readonly #counters = boundedCache<CounterKey>(COUNTERS_REMEMBERED_MAX);
 
   constructor(table: CounterTable) {
     this.table = table;

@@ -2,7 +2,7 @@
  * Phase 5, admit, first half: rates. Worker thread. Which bucket a request draws from and with which figures;
  * the buckets themselves are in shared memory (`shared/rate-table.ts`).
  */
-import { LRUCache } from "lru-cache";
+import { boundedCache } from "#data-plane/bounded-cache.ts";
 import type { PlanSettings, RateSettings } from "#config/settings.ts";
 import { limitAddress } from "#core/addresses.ts";
 import { type Bucket, bucketOf } from "#core/limits.ts";
@@ -49,7 +49,7 @@ function figuresOf(rate: { readonly limit: number; readonly perMs: number; reado
 /** Finds the buckets of a request. */
 export class RateSelector {
   readonly table: RateTable;
-  readonly #slots = new LRUCache<string, SlotKey>({ max: SLOTS_REMEMBERED_MAX });
+  readonly #slots = boundedCache<SlotKey>(SLOTS_REMEMBERED_MAX);
 
   constructor(table: RateTable) {
     this.table = table;

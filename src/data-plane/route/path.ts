@@ -35,7 +35,8 @@ export function readTarget(raw: string): Target | Refusal {
   }
   if (FORBIDDEN.test(raw)) return malformed("target:character", "Request target has a character that is not allowed");
   if (raw.startsWith("/")) return originForm(raw, null);
-  const absolute = /^https?:\/\/([^/?@]+)(.*)$/i.exec(raw);
+  // User information stays in the authority, which the check of the host then refuses (RFC 9110 §4.2.4).
+  const absolute = /^https?:\/\/([^/?]+)(.*)$/i.exec(raw);
   if (absolute === null) return malformed("target:form", "Request target is neither a path nor an http URL");
   const [, authority = "", rest = ""] = absolute;
   return originForm(rest.startsWith("/") ? rest : `/${rest}`, authority);

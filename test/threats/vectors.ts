@@ -4,18 +4,42 @@
  * JSON, weak and foreign keys), made by a seeded generator and tried on the verifier and the key policy in process.
  * Running the real vectors besides is still worth doing.
  */
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { readKeySet } from "#control-plane/issuers/key-policy.ts";
 import { randomOf } from "#test/support/random.ts";
 import { BAD_KEYS, GOOD_KEYS, POINTLESS_KEYS } from "./jws-bad-keys.ts";
 import { bigintOf, bytes32, P256_ORDER, signAs, signatureOf, withSignature } from "./jws.ts";
-import { KEY_MUTATIONS, SIGNATURE_MUTATIONS, TEXT_MUTATIONS } from "./jws-mutations.ts";
+import { KEY_MUTATIONS } from "./jws-keys.ts";
+import { SIGNATURE_MUTATIONS } from "./jws-signatures.ts";
+import { TEXT_MUTATIONS } from "./jws-texts.ts";
 import { accepts, ALGORITHMS, claimsOf, FAMILIES, familyVerifier, readKeys } from "./jws-verifier.ts";
+import type { LoneRow } from "./runner.ts";
 
 const SEED = Number(process.env.TOLLGATE_SEED ?? 20_261_101);
 const ROUNDS = 4;
 
-test(`H22 no spoiled token of four algorithms is accepted, and every good one is (seed ${SEED})`, async () => {
+export const VECTORS: readonly LoneRow[] = [
+  {
+    id: "H22",
+    class: "jwt",
+    name: `no spoiled token of four algorithms is accepted, and every good one is (TOLLGATE_SEED=${SEED})`,
+    proof: spoiledTokens,
+  },
+  {
+    id: "H22",
+    class: "jwt",
+    name: "no bad JWK is let through, good ones are, and one bad key does not spoil a set",
+    proof: badKeys,
+  },
+  {
+    id: "H22",
+    class: "jwt",
+    name: "keys whose point is on no curve verify nothing and break nothing",
+    proof: pointlessKeys,
+  },
+];
+
+async function spoiledTokens(): Promise<void> {
   const random = randomOf(SEED);
   const verifier = familyVerifier();
   const accepted: string[] = [];
@@ -32,13 +56,14 @@ test(`H22 no spoiled token of four algorithms is accepted, and every good one is
         invalid++;
         if (await accepts(verifier, spoiled)) accepted.push(`${key.alg} ${round}: ${name}`);
       }
-      for (const good of controls(key.alg, token)) if (!(await accepts(verifier, good))) refused.push(`${key.alg} ${round}`);
+      for (const good of controls(key.alg, token))
+        if (!(await accepts(verifier, good))) refused.push(`${key.alg} ${round}`);
     }
   }
   expect(accepted, "invalid tokens accepted").toEqual([]);
   expect(refused, "valid tokens refused").toEqual([]);
   expect(invalid).toBeGreaterThanOrEqual(400);
-});
+}
 
 /** The token itself, and for ECDSA its twin with the other root, which JWS does not forbid. */
 function controls(alg: string, token: string): readonly string[] {
@@ -48,16 +73,17 @@ function controls(alg: string, token: string): readonly string[] {
   return [token, withSignature(token, Buffer.concat([signature.subarray(0, 32), twin]))];
 }
 
-test("H22 no bad JWK is let through, good ones are, and one bad key does not spoil a set", () => {
+function badKeys(): void {
   const bad = Object.entries(BAD_KEYS);
   expect(bad.length).toBeGreaterThanOrEqual(26);
   const taken = bad.filter(([, jwk]) => readKeys(jwk).keys.length > 0).map(([name]) => name);
   expect(taken).toEqual([]);
   expect(readKeys(...GOOD_KEYS, ...bad.map(([, jwk]) => jwk)).keys.length).toBe(GOOD_KEYS.length);
-  for (const text of ["", "[]", "null", '{"keys":{}}', '{"keys":null}', "{}"]) expect(() => readKeySet(text, ALGORITHMS), text).toThrow();
-});
+  for (const text of ["", "[]", "null", '{"keys":{}}', '{"keys":null}', "{}"])
+    expect(() => readKeySet(text, ALGORITHMS), text).toThrow();
+}
 
-test("H22 keys whose point is on no curve verify nothing and break nothing", async () => {
+async function pointlessKeys(): Promise<void> {
   const verifier = familyVerifier();
   for (const [name, jwk] of Object.entries(POINTLESS_KEYS)) {
     const ec = FAMILIES.find(({ alg }) => alg === "ES256");
@@ -69,4 +95,4 @@ test("H22 keys whose point is on no curve verify nothing and break nothing", asy
     verifier.replaceKeySet("vectors", readKeys({ ...jwk, kid: "same" }).keys);
     expect(await accepts(verifier, token), name).toBe(false);
   }
-});
+}

@@ -1,5 +1,5 @@
 /** C14, H19 and H20 in process: what a look at the clock gives away, and that hostile tokens cost nearly nothing. */
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { keyHash } from "#core/key-hash.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
@@ -8,6 +8,7 @@ import type { KeyRecord } from "#shared/principals.ts";
 import { encodePart } from "#test/support/jwt.ts";
 import { randomOf } from "#test/support/random.ts";
 import { accepts, familyVerifier } from "./jws-verifier.ts";
+import type { LoneRow } from "./runner.ts";
 import { medianMs, tValue } from "./timing.ts";
 
 /** Beyond it dudect speaks of a difference. */
@@ -17,7 +18,61 @@ const KEYS = 1000;
 const SAMPLES = 3000;
 const SECRET = "tg_sk_live_Zx81kQpLw03NvB7cRtYuIoPaSdFgHjKlMn42xQ";
 const PEPPER = Buffer.alloc(32, 7);
-const RECORD: KeyRecord = { id: "key_1", accountId: "acct_1", roles: [], scopes: null, expiresAtMs: null, revoked: false };
+const RECORD: KeyRecord = {
+  id: "key_1",
+  accountId: "acct_1",
+  roles: [],
+  scopes: null,
+  expiresAtMs: null,
+  revoked: false,
+};
+
+const PART = encodePart("x".repeat(64));
+const OVERSIZED = {
+  "8 KiB and one": "A".repeat(8193),
+  "1 MiB": "A".repeat(1024 * 1024),
+  "1 MiB of dots": ".".repeat(1024 * 1024),
+  "5,000 deep": `${encodePart({ alg: "ES256", kid: "ES256" })}.${encodePart("[".repeat(5000))}.AAAA`,
+  "900 keys": `${encodePart({ alg: "ES256" })}.${encodePart(`{${'"a":1,'.repeat(900)}"b":2}`)}.AAAA`,
+};
+const ENCRYPTED = {
+  JWE: [encodePart({ alg: "dir", enc: "A256GCM", zip: "DEF" }), "", PART, PART, PART].join("."),
+  "PBES2 with a billion rounds": [
+    encodePart({ alg: "PBES2-HS256+A128KW", p2c: 1_000_000_000, p2s: "AAAA", enc: "A128GCM" }),
+    PART,
+    PART,
+    PART,
+    PART,
+  ].join("."),
+  "JWS that says zip": `${encodePart({ alg: "ES256", zip: "DEF" })}.${PART}.AAAA`,
+};
+
+export const TIMES: readonly LoneRow[] = [
+  {
+    id: "C14",
+    class: "identity",
+    name: "the time to look up a wrong key does not tell how much of a right one it shares",
+    proof: lookupTimes,
+  },
+  {
+    id: "C14",
+    class: "identity",
+    name: "the same measurement finds a comparison that stops at the first difference",
+    proof: plantedLeak,
+  },
+  {
+    id: "H19",
+    class: "jwt",
+    name: "tokens that are too long or too deep are refused within a millisecond",
+    proof: () => hostileTokenTimes(OVERSIZED),
+  },
+  {
+    id: "H20",
+    class: "jwt",
+    name: "tokens that are not signed ones are refused within a millisecond",
+    proof: () => hostileTokenTimes(ENCRYPTED),
+  },
+];
 
 /** A worker's memory of keys, with a control plane that knows one. */
 function directory(): Directory {
@@ -54,45 +109,39 @@ async function smallestT(batch: number, round: (keys: Classes) => Promise<(key: 
     const keys = classes(seed);
     const operation = await round(keys);
     const over = (texts: readonly string[]) => (index: number) => void operation(texts[index % KEYS] ?? "");
-    seen.push(Math.abs(tValue(over(keys.sharing), over(keys.others), { samples: SAMPLES, batch, random: randomOf(seed) })));
+    seen.push(
+      Math.abs(tValue(over(keys.sharing), over(keys.others), { samples: SAMPLES, batch, random: randomOf(seed) })),
+    );
   }
   return Math.min(...seen);
 }
 
-test("C14 the time to look up a wrong key does not tell how much of a right one it shares", async () => {
+async function lookupTimes(): Promise<void> {
   // 3 rounds x 2 x 3,000 samples x 8 lookups: 144,000.
   const lookups = await smallestT(8, async ({ sharing, others }) => {
     const keys = directory();
     expect(await keys.key(SECRET)).toEqual(RECORD);
     // At first sight the control plane is asked; from then on a lookup is synchronous. In turn: age in the cache tells nothing.
-    for (const [index, key] of sharing.entries()) expect([await keys.key(key), await keys.key(others[index] ?? "")]).toEqual([null, null]);
+    for (const [index, key] of sharing.entries())
+      expect([await keys.key(key), await keys.key(others[index] ?? "")]).toEqual([null, null]);
     return (key) => keys.key(key);
   });
   expect(lookups, "the worker's lookup").toBeLessThan(T_MAX);
   expect(await smallestT(2, async () => (key) => keyHash(key, PEPPER)), "the hash at first sight").toBeLessThan(T_MAX);
-});
+}
 
-test("C14 the same measurement finds a comparison that stops at the first difference", async () => {
+async function plantedLeak(): Promise<void> {
   const leaky = (key: string): boolean => {
     for (let at = 0; at < SECRET.length; at++) if (key.charCodeAt(at) !== SECRET.charCodeAt(at)) return false;
     return true;
   };
   expect(await smallestT(32, async () => leaky)).toBeGreaterThan(T_MAX);
-});
+}
 
-test("H19 H20 oversized, deep and encrypted tokens are refused within a millisecond", async () => {
+async function hostileTokenTimes(tokens: Readonly<Record<string, string>>): Promise<void> {
   const verifier = familyVerifier();
-  const part = encodePart("x".repeat(64));
-  const hostile = {
-    "1 MiB": "A".repeat(1024 * 1024),
-    "1 MiB of dots": ".".repeat(1024 * 1024),
-    "5,000 deep": `${encodePart({ alg: "ES256", kid: "ES256" })}.${encodePart("[".repeat(5000))}.AAAA`,
-    "2,000 keys": `${encodePart({ alg: "ES256" })}.${encodePart(`{${'"a":1,'.repeat(900)}"b":2}`)}.AAAA`,
-    "PBES2 with a billion rounds": [encodePart({ alg: "PBES2-HS256+A128KW", p2c: 1_000_000_000, p2s: "AAAA", enc: "A128GCM" }), part, part, part, part].join("."),
-    "JWS that says zip": `${encodePart({ alg: "ES256", zip: "DEF" })}.${part}.AAAA`,
-  }; // biome-ignore format: a table
-  for (const [what, token] of Object.entries(hostile)) {
+  for (const [what, token] of Object.entries(tokens)) {
     expect(await accepts(verifier, token), what).toBe(false);
     expect.soft(await medianMs(51, () => verifier.verify(token)), what).toBeLessThan(1);
   }
-});
+}

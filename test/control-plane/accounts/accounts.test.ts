@@ -1,0 +1,93 @@
+/** Accounts on real SQLite: one for each external id however many ask at once, every change announced before it is answered. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Accounts } from "#control-plane/accounts/accounts.ts";
+import { ConflictError } from "#control-plane/accounts/conflict.ts";
+import { type Database, openDatabase } from "#control-plane/store/database.ts";
+import type { Invalidation } from "#shared/messages.ts";
+
+let root = "";
+let db: Database;
+let announced: Invalidation[] = [];
+let accounts: Accounts;
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), "tollgate-accounts-"));
+  db = await openDatabase(join(root, "tollgate.db"));
+  announced = [];
+  accounts = new Accounts(db, async (what) => void announced.push(what));
+});
+afterEach(async () => {
+  await db.destroy();
+  rmSync(root, { recursive: true, force: true });
+});
+
+test("100 first sights of one external id at once make one account, and all get it", async () => {
+  const all = await Promise.all(Array.from({ length: 100 }, () => accounts.getOrCreate("ext-1")));
+  expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+  expect(await accounts.list(10, null)).toMatchObject([{ externalId: "ext-1", name: "ext-1", state: "active", plan: null }]);
+});
+
+test("100 external ids at once make 100 accounts", async () => {
+  const all = await Promise.all(Array.from({ length: 100 }, (_, index) => accounts.getOrCreate(`ext-${index}`)));
+  expect(new Set(all.map(({ id }) => id)).size).toBe(100);
+});
+
+test("external ids are told apart to the last character, case and all", async () => {
+  const texts = ["a", "A", "a ", " a", "ä", "a\u0308", "'; DROP TABLE accounts; --", "%", "\u0000"];
+  const all = await Promise.all(texts.map((text) => accounts.getOrCreate(text)));
+  expect(new Set(all.map(({ id }) => id)).size).toBe(texts.length);
+  expect(await Promise.all(texts.map(async (text) => (await accounts.byExternalId(text))?.externalId))).toEqual(texts);
+});
+
+test("an external id that is taken is a conflict, and any number of accounts may have none", async () => {
+  await accounts.create({ name: "one", externalId: "x", plan: null });
+  await expect(accounts.create({ name: "two", externalId: "x", plan: null })).rejects.toThrow(ConflictError);
+  await accounts.create({ name: "three", externalId: null, plan: null });
+  await accounts.create({ name: "four", externalId: null, plan: null });
+  expect(await accounts.list(10, null)).toHaveLength(3);
+});
+
+test("a change is announced with the ids workers know the account by, and keeps what it does not name", async () => {
+  const { id } = await accounts.create({ name: "one", externalId: "x", plan: "pro" });
+  announced = [];
+  expect(await accounts.change(id, { state: "suspended" })).toMatchObject({ name: "one", plan: "pro", state: "suspended" });
+  expect(await accounts.change(id, { plan: null })).toMatchObject({ name: "one", plan: null, state: "suspended" });
+  expect(announced).toEqual([{ kind: "account", id, externalId: "x" }, { kind: "account", id, externalId: "x" }]);
+  expect(await accounts.change("acct_nobody", { state: "active" })).toBeNull();
+  expect(announced).toHaveLength(2);
+});
+
+test("a change waits for its announcement", async () => {
+  const { id } = await accounts.create({ name: "one", externalId: null, plan: null });
+  const order: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const slow = new Accounts(db, async () => {
+    await promise;
+    order.push("announced");
+  });
+  const change = slow.change(id, { state: "suspended" }).then(() => order.push("answered"));
+  resolve();
+  await change;
+  expect(order).toEqual(["announced", "answered"]);
+});
+
+test("an account is found by our id and by the operator's", async () => {
+  const made = await accounts.create({ name: "one", externalId: "x", plan: null });
+  expect([await accounts.find(made.id), await accounts.find("x"), await accounts.find("y")]).toEqual([made, made, null]);
+});
+
+test("pages hold every account once, made in the same millisecond or not", async () => {
+  await Promise.all(Array.from({ length: 25 }, (_, index) => accounts.getOrCreate(`ext-${index}`)));
+  const seen: string[] = [];
+  for (let after: string | null = null; ; ) {
+    const page = await accounts.list(7, after);
+    seen.push(...page.map(({ id }) => id));
+    after = page.at(-1)?.id ?? null;
+    if (after === null) break;
+  }
+  expect(seen).toHaveLength(25);
+  expect(new Set(seen).size).toBe(25);
+});

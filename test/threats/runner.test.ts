@@ -1,0 +1,96 @@
+/** The runner can fail, in each thing it looks at; and no row of the list that is to be green is missing. */
+import { describe, expect, test } from "vitest";
+import { ADMIN, ADMIN_DEFAULTS } from "./admin.ts";
+import { APIKEY } from "./apikey.ts";
+import { APIKEY_ENDS } from "./apikey-ends.ts";
+import { CONFIG_RULES } from "./config-rules.ts";
+import { DURABILITY } from "./durability.ts";
+import { bearer, getPrivate, passed, refused } from "./expectations.ts";
+import { IDENTITY_ADDRESSES, TRUSTED_PROXIES } from "./identity-addresses.ts";
+import { IDENTITY_CREDENTIALS } from "./identity-credentials.ts";
+import { IDENTITY_NAMES } from "./identity-names.ts";
+import { JWT_ALGORITHMS } from "./jwt-algorithms.ts";
+import { JWT_CLAIMS } from "./jwt-claims.ts";
+import { JWT_FETCHES } from "./jwt-fetches.ts";
+import { JWT_KEY_ROWS } from "./jwt-keys.ts";
+import { RBAC } from "./rbac.ts";
+import { RELOAD } from "./reload.ts";
+import { type Case, runCases } from "./runner.ts";
+import type { Expectation } from "./seen.ts";
+import { sharedWorld } from "./shared-world.ts";
+import { TIMES } from "./times.ts";
+import { VECTORS } from "./vectors.ts";
+import type { World } from "./world.ts";
+
+const SHARED = [
+  ADMIN,
+  APIKEY,
+  IDENTITY_ADDRESSES,
+  IDENTITY_CREDENTIALS,
+  IDENTITY_NAMES,
+  JWT_ALGORITHMS,
+  JWT_CLAIMS,
+  RBAC,
+].flat();
+const LONE = [
+  ADMIN_DEFAULTS,
+  APIKEY_ENDS,
+  CONFIG_RULES,
+  DURABILITY,
+  JWT_FETCHES,
+  JWT_KEY_ROWS,
+  RELOAD,
+  TIMES,
+  TRUSTED_PROXIES,
+  VECTORS,
+].flat();
+
+const numbered = (letter: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `${letter}${String(index + 1).padStart(2, "0")}`);
+
+test("every row that is to be green stands in a table, with something to do", () => {
+  const wanted = [
+    ...numbered("C", 14),
+    ...numbered("H", 22),
+    ...numbered("I", 6),
+    "K01",
+    "K02",
+    "K03",
+    "K08",
+    "L08",
+    "L09",
+  ];
+  expect([...new Set([...SHARED, ...LONE].map(({ id }) => id))].sort()).toEqual(wanted);
+  expect(SHARED.filter(({ cases, story }) => cases === undefined && story === undefined)).toEqual([]);
+});
+
+describe("an expectation that does not hold fails its row", () => {
+  const world = sharedWorld();
+  const wrong: Readonly<Record<string, Partial<Expectation>>> = {
+    status: { status: 204 },
+    close: { close: true },
+    forwarded: { forwarded: 2 },
+    usage: { usage: 0 },
+    fetches: { fetches: 1 },
+    "a header the upstream got": { upstream: { equals: { "x-tollgate-account": "globex" } } },
+    "a header the upstream must not get": { upstream: { absent: ["x-tollgate-account"] } },
+    "a header of the answer": { response: { equals: { "content-type": "text/html" } } },
+    "a header that must not be in the answer": { response: { absent: ["x-request-id"] } },
+    "a text that must not be in the answer": { body: { lacks: ["x-forwarded-for"] } },
+  };
+  for (const [what, expectation] of Object.entries(wrong))
+    test.fails(what, async () => runCases(world(), [ordinary(world(), passed(expectation))]));
+  test.fails("the reason of a refusal", async () => {
+    await runCases(world(), [{ what: "", send: getPrivate(), expect: refused(401, "route:public") }]);
+  });
+  test.fails("no case at all", async () => runCases(world(), []));
+  test("while the true one passes", async () => {
+    await runCases(world(), [
+      ordinary(world(), passed({ close: false, fetches: 0, upstream: { equals: { "x-tollgate-account": "acme" } } })),
+    ]);
+  });
+});
+
+function ordinary({ acme }: World, wanted: Expectation): Case {
+  return { what: "", send: getPrivate(bearer(acme.key)), expect: wanted };
+}
