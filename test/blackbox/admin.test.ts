@@ -1,7 +1,6 @@
-/** The admin listener: its token, accounts and keys, lists, faults, and the metrics. */
+/** The admin API: accounts and keys, lists, faults, and the metrics. */
 import { afterAll, expect, test } from "vitest";
-import { startGateway } from "#test/support/process.ts";
-import { ADMIN_TOKEN, askJson, type JsonAnswer, rows, sceneConfig, startScene, text } from "#test/support/scene.ts";
+import { rows, startScene, text } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
 const scene = await startScene({
@@ -16,41 +15,7 @@ const { gateway, operator } = scene;
 
 afterAll(() => scene[Symbol.asyncDispose]());
 
-function ask(path: string, bearer?: string): Promise<JsonAnswer> {
-  return askJson(`${gateway.adminUrl}${path}`, bearer === undefined ? {} : { bearer });
-}
-
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/);
-
-test.each([
-  "/admin/accounts",
-  "/admin/keys",
-  "/admin/usage",
-  "/admin/key-sets",
-  "/%61dmin/accounts",
-  "/admin/accounts/x",
-])("%s needs the admin token, and nothing that resembles it will do", async (path) => {
-  const customer = await operator.key();
-  for (const bearer of [
-    undefined,
-    `${ADMIN_TOKEN}x`,
-    ADMIN_TOKEN.slice(0, -1),
-    ADMIN_TOKEN.toUpperCase(),
-    customer.secret,
-  ]) {
-    const answer = await ask(path, bearer);
-    expect(answer).toMatchObject({ status: 401, body: { error: "credentials_invalid" } });
-    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-  }
-});
-
-test("the admin token is no credential on the traffic listener, and the admin API is not served there", async () => {
-  for (const path of ["/a", "/_tollgate/auth/me", "/admin/accounts"]) {
-    expect((await askJson(`${gateway.url}${path}`, { bearer: ADMIN_TOKEN })).status).toBe(401);
-  }
-  const { secret } = await operator.key();
-  expect((await askJson(`${gateway.url}/_tollgate/admin/accounts`, { bearer: secret })).status).toBe(404);
-});
 
 test("an account is made, found by either id, changed, suspended and activated", async () => {
   const made = await operator.call("POST", "/admin/accounts", { name: "Acme", externalId: "proj/1", plan: "pro" });
@@ -214,16 +179,3 @@ function sample(line: string): readonly [string, number] {
   if (match === null || Number.isNaN(Number(match[2]))) throw new Error(`Not a sample: ${line}`);
   return [match[1] ?? "", Number(match[2])];
 }
-
-test("the admin token is printed at the first start only, works, is in no log line, and is kept over a restart", async () => {
-  const config = { ...sceneConfig("http://127.0.0.1:9"), server: { workers: 1 } };
-  await using first = await startGateway(config);
-  const token = await until("the token is printed", () => /\n {2}(tg_admin_\S+)\n/.exec(first.output())?.[1]);
-  expect(token.length).toBeGreaterThan(32);
-  expect(JSON.stringify(first.logs())).not.toContain(token);
-  expect((await askJson(`${first.adminUrl}/admin/accounts`, { bearer: token })).status).toBe(200);
-  await first.stop();
-  await using second = await startGateway(config, { dir: first.dir });
-  expect(second.output()).not.toMatch(/tg_admin_|admin token/i);
-  expect((await askJson(`${second.adminUrl}/admin/accounts`, { bearer: token })).status).toBe(200);
-});

@@ -47,6 +47,11 @@ const byApi = {
   patch: async (key: MadeKey, change: object) => operator.call("PATCH", `/admin/accounts/${key.account}`, change),
 };
 
+async function byCli(...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await gateway.cli(...args);
+  if (code !== 0) throw new Error(stderr);
+}
+
 test("a key revoked through the API is refused by both workers at once", async () => {
   const key = await operator.key();
   expect(await onEachWorker("/free", key)).toEqual(both("200"));
@@ -57,19 +62,21 @@ test("a key revoked through the API is refused by both workers at once", async (
 test("a key revoked through the command line is refused by both workers at once", async () => {
   const key = await operator.key();
   expect(await onEachWorker("/free", key)).toEqual(both("200"));
-  expect((await gateway.cli("keys", "revoke", key.id)).code).toBe(0);
+  await byCli("keys", "revoke", key.id);
   expect(await onEachWorker("/free", key)).toEqual(both("401 key_revoked"));
 });
 
 test("an account suspended and activated is refused and let in again at once", async () => {
   const key = await operator.key();
   expect(await onEachWorker("/free", key)).toEqual(both("200"));
-  for (const how of ["API", "command line"]) {
-    if (how === "API") await byApi.patch(key, { state: "suspended" });
-    else expect((await gateway.cli("accounts", "suspend", key.account)).code).toBe(0);
+  const ways = [
+    (state: string) => byApi.patch(key, { state }),
+    (state: string) => byCli("accounts", state === "active" ? "activate" : "suspend", key.account),
+  ];
+  for (const change of ways) {
+    await change("suspended");
     expect(await onEachWorker("/free", key)).toEqual(both("403 account_suspended"));
-    if (how === "API") await byApi.patch(key, { state: "active" });
-    else expect((await gateway.cli("accounts", "activate", key.account)).code).toBe(0);
+    await change("active");
     expect(await onEachWorker("/free", key)).toEqual(both("200"));
   }
 });
@@ -81,7 +88,7 @@ test("a plan set through the API or the command line gives its limits and featur
   await byApi.patch(key, { plan: "pro" });
   expect(await onEachWorker("/feature", key)).toEqual(both("200"));
   expect(await onEachWorker("/counted", key)).toEqual(both("200"));
-  expect((await gateway.cli("accounts", "set-plan", key.account, "free")).code).toBe(0);
+  await byCli("accounts", "set-plan", key.account, "free");
   // Four used: over the three of the free plan.
   expect(await onEachWorker("/counted", key)).toEqual(both("429 quota_exceeded"));
   expect(await operator.used(key.account)).toBe(4);

@@ -73,27 +73,43 @@ async function ask(method: string, target: string, lines: readonly string[]): Pr
   return response;
 }
 
-/** The answer is a whole problem with these, and the app got nothing. */
-function expectRefused(answer: RawResponse, status: number, error: string, rule: string): void {
-  expect(answer.json()).toMatchObject({
-    type: `urn:tollgate:error:${error}`,
-    title: expect.stringMatching(/\S/),
+/** What the client and the app see of a request. */
+async function outcome(method: string, target: string, lines: readonly string[]) {
+  const answer = await ask(method, target, lines);
+  const id = answer.header("x-request-id");
+  return {
+    status: answer.status,
+    type: answer.header("content-type"),
+    cache: answer.header("cache-control"),
+    challenge: answer.header("www-authenticate"),
+    allow: answer.header("allow"),
+    body: answer.json(),
+    idIsTheHeaders: answer.text().includes(`"request_id":"${id}"`),
+    calls: upstream.count,
+  };
+}
+
+const CHALLENGE = expect.stringMatching(/^Bearer realm="tollgate"/);
+
+/** The outcome of a refusal: a whole problem, and the app never hears of it. */
+function refusal(status: number, error: string, rule: string): object {
+  const words = expect.stringMatching(/\S/);
+  return {
     status,
-    detail: expect.stringMatching(/\S/),
-    error,
-    rule,
-    request_id: answer.header("x-request-id"),
-  });
-  expect(answer.status).toBe(status);
-  expect(answer.header("content-type")).toBe("application/problem+json");
-  expect(answer.header("cache-control")).toBe("no-store");
-  if (status === 401) expect(answer.header("www-authenticate")).toMatch(/^Bearer realm="tollgate"/);
-  else expect(answer.header("www-authenticate")).toBeNull();
-  expect(upstream.count).toBe(0);
+    type: "application/problem+json",
+    cache: "no-store",
+    challenge: status === 401 ? CHALLENGE : null,
+    allow: status === 405 ? "GET, HEAD, POST" : null,
+    body: { type: `urn:tollgate:error:${error}`, title: words, status, detail: words, error, rule, request_id: words },
+    idIsTheHeaders: true,
+    calls: 0,
+  };
 }
 
 test("a good token and a good key are let through, so that the refusals below mean something", async () => {
-  for (const line of [bearer(tokenWith({})), user.line]) expect((await ask("GET", "/models", [line])).status).toBe(200);
+  const lines = [bearer(tokenWith({})), user.line];
+  const answers = await Promise.all(lines.map((line) => ask("GET", "/models", [line])));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
 });
 
 test.each([
@@ -155,7 +171,7 @@ test.each([
   ["a critical extension", [bearer(tokenWith({ header: { crit: ["exp"] } }))], "credentials_invalid", "token:header"],
   ["a revoked key", [revoked.line], "key_revoked", "key:revoked"],
 ] as const)("a request with %s is refused with 401", async (_what, lines, error, rule) => {
-  expectRefused(await ask("GET", "/models", lines), 401, error, rule);
+  expect(await outcome("GET", "/models", lines)).toMatchObject(refusal(401, error, rule));
 });
 
 test("a key is refused from the moment it expires", async () => {
@@ -163,7 +179,7 @@ test("a key is refused from the moment it expires", async () => {
   expect((await ask("GET", "/models", [short.line])).status).toBe(200);
   await until("the key expires", async () => (await ask("GET", "/models", [short.line])).status === 401, 3000);
   upstream.clear();
-  expectRefused(await ask("GET", "/models", [short.line]), 401, "key_expired", "key:expired");
+  expect(await outcome("GET", "/models", [short.line])).toMatchObject(refusal(401, "key_expired", "key:expired"));
 });
 
 test.each([
@@ -193,41 +209,14 @@ test.each([
     "malformed_request",
     "credential:query",
   ],
-] as const)(
-  "a request for %3$s with %0$s is refused with %4$i",
-  async (_what, method, target, lines, status, error, rule) => {
-    const answer = await ask(method, target, lines);
-    expectRefused(answer, status, error, rule);
-    if (status === 405) expect(answer.header("allow")).toBe("GET, HEAD, POST");
-    expect(gateway.output()).not.toContain(user.secret);
-  },
-);
-
-test("a route for keys only refuses a good token", async () => {
-  expectRefused(await ask("GET", "/keys-only", [bearer(tokenWith({}))]), 401, "credentials_invalid", "route:keys");
+] as const)("a request for %s (%s %s) is refused", async (_what, method, target, lines, status, error, rule) => {
+  expect(await outcome(method, target, lines)).toMatchObject(refusal(status, error, rule));
+  expect(gateway.output()).not.toContain(user.secret);
 });
 
-test.each(["X-Tollgate-Account", "x-TOLLGATE-roles", "X-Tollgate-Permissions", "X-Consumer-Id", "X-User-Id"])(
-  "a client's own %s does not reach the app",
-  async (name) => {
-    expect((await ask("GET", "/models", [user.line, `${name}: forged`, "X-Kept: 1"])).status).toBe(200);
-    expect(upstream.last().head).not.toContain("forged");
-    expect(upstream.last().headers).toMatchObject({
-      "x-kept": "1",
-      "x-tollgate-account": user.account,
-      "x-tollgate-roles": "User",
-    });
-  },
-);
-
-test.each([
-  ["written with underscores", ["X_Tollgate_Account: forged"], "header:underscore"],
-  ["written with one underscore", ["X-Tollgate_Account: forged"], "header:underscore"],
-  ["written with dots", ["X.Tollgate.Account: forged"], "header:twin"],
-  ["named in Connection", ["Connection: close, X-Tollgate-Account"], "header:connection"],
-  ["named in Connection with underscores", ["Connection: X_Tollgate_Roles"], "header:connection"],
-])("an identity header %s is refused", async (_how, lines, rule) => {
-  expectRefused(await ask("GET", "/models", [user.line, ...lines]), 400, "malformed_request", rule);
+test("a route for keys only refuses a good token", async () => {
+  const refused = refusal(401, "credentials_invalid", "route:keys");
+  expect(await outcome("GET", "/keys-only", [bearer(tokenWith({}))])).toMatchObject(refused);
 });
 
 test("refusals are logged with the rule, without the credential and without the query", async () => {
@@ -241,18 +230,4 @@ test("refusals are logged with the rule, without the credential and without the 
     path: "/admin/x",
   });
   expect(gateway.output()).not.toContain("secret=1");
-});
-
-test("errors.format plain gives short bodies", async () => {
-  await using plain = await startScene({ config: { errors: { format: "plain" } } });
-  const answer = await fetch(`${plain.gateway.url}/a`);
-  expect(answer.status).toBe(401);
-  expect(answer.headers.get("content-type")).toBe("application/json");
-  expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="tollgate"');
-  expect(await answer.json()).toEqual({
-    error: "credentials_missing",
-    message: expect.stringMatching(/\S/),
-    rule: "route:all",
-    request_id: answer.headers.get("x-request-id"),
-  });
 });

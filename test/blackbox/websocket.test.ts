@@ -186,7 +186,8 @@ test("when one side leaves, the other side's connection ends", async () => {
   second.on("error", () => undefined);
   await once(second, "open");
   for (const client of sockets.clients) client.terminate();
-  await once(second, "close");
+  const [code] = await once(second, "close");
+  expect(code).toBe(1006);
 });
 
 test("a stop closes open sockets and is not held up by them", async () => {

@@ -30,7 +30,10 @@ test.each([
 }); // biome-ignore format: a list
 
 test("every spelling of an IPv6 address has the same canonical one, which stays as it is", () => {
-  const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 });
+  const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
+    minLength: 8,
+    maxLength: 8,
+  });
   fc.assert(
     fc.property(groups, (words) => {
       const long = words.map((word) => word.toString(16).padStart(4, "0")).join(":");

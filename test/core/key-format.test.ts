@@ -50,7 +50,10 @@ test("text of the right shape without the right checksum does not pass", () => {
 });
 
 test("any other text does not pass", () => {
-  const text = fc.oneof(fc.string({ unit: "binary" }), fc.string().map((rest) => `tg_sk_live_${rest}`));
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string().map((rest) => `tg_sk_live_${rest}`),
+  );
   fc.assert(
     fc.property(text, (garbage) => {
       expect(isWellFormedKey(garbage, "tg")).toBe(false);
@@ -60,7 +63,15 @@ test("any other text does not pass", () => {
 
 test("a key of another brand, or with anything around it, does not pass", () => {
   const key = newKey("tg", "live");
-  const others = [newKey("acme", "live"), ` ${key}`, `${key} `, `${key}\n`, `x${key}`, key.toUpperCase(), `${key}${key}`];
+  const others = [
+    newKey("acme", "live"),
+    ` ${key}`,
+    `${key} `,
+    `${key}\n`,
+    `x${key}`,
+    key.toUpperCase(),
+    `${key}${key}`,
+  ];
   expect(others.filter((text) => isWellFormedKey(text, "tg"))).toEqual([]);
   expect(isWellFormedKey(newKey("acme", "live"), "acme")).toBe(true);
 });

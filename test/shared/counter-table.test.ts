@@ -13,22 +13,25 @@ function counters(buffer = createTable(1024, 2)): CounterTable {
   return new CounterTable(buffer, 1);
 }
 
-test.each([1, 7])("10,000 attempts of %i units from 4 threads against a limit take exactly what fits", async (units) => {
-  const table = createTable(1024, 2);
-  const limit = 5_000;
-  const job = { kind: "counter", table, keys: ["a"], attempts: 2_500, units, limit, giveBackHalf: false } as const;
-  const outcomes = await onThreads([job, job, job, job]);
-  const fitting = Math.floor(limit / units);
-  expect(sumOf(outcomes, "taken")).toBe(Math.min(10_000, fitting));
-  expect(sumOf(outcomes, "over")).toBe(10_000 - Math.min(10_000, fitting));
-  expect(sumOf(outcomes, "overshoots")).toBe(0);
-  expect(counters(table).used(counters(table).key("a", "calls", MONTH))).toBe(Math.min(10_000, fitting) * units);
-});
+test.each([1, 7])(
+  "10,000 attempts of %i units from 4 threads against a limit take exactly what fits",
+  async (units) => {
+    const table = createTable(1024, 2);
+    const limit = 5_000;
+    const job = { kind: "counter", table, keys: ["a"], attempts: 2_500, units, limit, giveBack: "none" } as const;
+    const outcomes = await onThreads([job, job, job, job]);
+    const fitting = Math.floor(limit / units);
+    expect(sumOf(outcomes, "taken")).toBe(Math.min(10_000, fitting));
+    expect(sumOf(outcomes, "over")).toBe(10_000 - Math.min(10_000, fitting));
+    expect(sumOf(outcomes, "overshoots")).toBe(0);
+    expect(counters(table).used(counters(table).key("a", "calls", MONTH))).toBe(Math.min(10_000, fitting) * units);
+  },
+);
 
 test("takes and rollbacks from 4 threads on 5 keys never go beyond the limit and add up to what was kept", async () => {
   const table = createTable(1024, 2);
   const keys = ["a", "b", "c", "d", "e"];
-  const job = { kind: "counter", table, keys, attempts: 10_000, units: 3, limit: 1_000, giveBackHalf: true } as const;
+  const job = { kind: "counter", table, keys, attempts: 10_000, units: 3, limit: 1_000, giveBack: "half" } as const;
   const outcomes = await onThreads([job, job, job, job]);
   const reader = counters(table);
   const used = keys.map((key) => reader.used(reader.key(key, "calls", MONTH)));
@@ -37,10 +40,19 @@ test("takes and rollbacks from 4 threads on 5 keys never go beyond the limit and
   for (const units of used) expect(units).toBeLessThanOrEqual(1_000);
 });
 
+test("the last unit goes to one of 4 threads, 200,000 times", async () => {
+  const table = createTable(1024, 2);
+  const job = { kind: "counter", table, keys: ["a"], attempts: 50_000, units: 1, limit: 1, giveBack: "all" } as const;
+  const outcomes = await onThreads([job, job, job, job]);
+  // Each take is given back at once, so that every attempt is one for the last unit.
+  expect([sumOf(outcomes, "overshoots"), sumOf(outcomes, "taken")]).toEqual([0, 0]);
+  expect(counters(table).used(counters(table).key("a", "calls", MONTH))).toBe(0);
+});
+
 test("4 threads that insert the same 2,000 keys at once make each exactly once", async () => {
   const table = createTable(64 * 1024, 2);
   const keys = Array.from({ length: 2_000 }, (_, index) => `account-${index}`);
-  const job = { kind: "counter", table, keys, attempts: 2_000, units: 1, limit: null, giveBackHalf: false } as const;
+  const job = { kind: "counter", table, keys, attempts: 2_000, units: 1, limit: null, giveBack: "none" } as const;
   const outcomes = await onThreads([job, job, job, job]);
   expect(sumOf(outcomes, "taken")).toBe(8_000);
   const reader = counters(table);

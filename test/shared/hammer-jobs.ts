@@ -8,8 +8,8 @@ export interface CounterJob {
   readonly attempts: number;
   readonly units: number;
   readonly limit: number | null;
-  /** Gives back every second take; the answer counts what was kept. */
-  readonly giveBackHalf: boolean;
+  /** Which takes are given back at once; the answer counts what was kept. */
+  readonly giveBack: "none" | "half" | "all";
 }
 
 export interface RateJob {

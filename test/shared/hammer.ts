@@ -28,7 +28,8 @@ function hammerCounter(job: CounterJob, owner: number, tally: Tally): void {
     if (key === undefined) continue;
     const outcome = table.take(key, job.units, job.limit);
     if (job.limit !== null && table.used(key) > job.limit) tally.overshoots++;
-    if (outcome === "taken" && job.giveBackHalf && i % 2 === 1) table.giveBack(key, job.units);
+    const goesBack = job.giveBack === "all" || (job.giveBack === "half" && i % 2 === 1);
+    if (outcome === "taken" && goesBack) table.giveBack(key, job.units);
     else tally[outcome]++;
   }
 }

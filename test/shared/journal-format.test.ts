@@ -79,7 +79,10 @@ test("a text beyond 1024 bytes is cut between two characters", () => {
 });
 
 test.each([1, 64, 240])("a charge of %i meters with the longest names fits into a record", (count) => {
-  const units = Array.from({ length: count }, (_, index) => ({ meter: `meter-${index}`.padEnd(64, "x"), units: index }));
+  const units = Array.from({ length: count }, (_, index) => ({
+    meter: `meter-${index}`.padEnd(64, "x"),
+    units: index,
+  }));
   const { bytes } = write({ ...CHARGE, units });
   expect(readRecords(bytes)).toMatchObject({ charges: [{ units }], rest: "none" });
 });

@@ -1,9 +1,12 @@
 /** L08, L09: one data folder has one owner, and a stop loses neither an answer nor a charge. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { openConnection } from "#test/support/connection.ts";
 import { startGateway } from "#test/support/process.ts";
 import { until } from "#test/support/until.ts";
 import { type Load, startLoad } from "../durability/load.ts";
 import { unitsOf } from "./admin-api.ts";
+import { bearer } from "./expectations.ts";
 import type { LoneRow } from "./runner.ts";
 import { worldConfig } from "./world-config.ts";
 import { startWorld, type World } from "./world.ts";
@@ -12,6 +15,7 @@ const CONNECTIONS = 24;
 /** Requests before the signal comes. */
 const WARM_REQUESTS = 300;
 const DRAIN_MS = 10_000;
+const AFTER_FIRST_LOOK_MS = 600;
 
 export const DURABILITY: readonly LoneRow[] = [
   {
@@ -44,6 +48,15 @@ export const DURABILITY: readonly LoneRow[] = [
       await stopUnderLoad(world);
     },
   },
+  {
+    id: "L09",
+    class: "durability",
+    name: "a client that keeps its connection after an answer that began before SIGTERM does not hold up the stop",
+    proof: async () => {
+      await using world = await startWorld({ server: { drainTimeout: `${DRAIN_MS}ms` } });
+      await stopWithIdler(world);
+    },
+  },
 ];
 
 async function stopUnderLoad(world: World): Promise<void> {
@@ -68,6 +81,28 @@ async function stopUnderLoad(world: World): Promise<void> {
   expect(gateway.logs().at(-1)).toMatchObject({ event: "stopped", in_time: true });
   const ledger = unitsOf((await gateway.cli("usage", "--json")).json());
   expect([ledger, upstream.count]).toEqual([load.complete.size, load.complete.size]);
+}
+
+async function stopWithIdler({ gateway, upstream, acme }: World): Promise<void> {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  upstream.answer(async (_request, response) => {
+    response.writeHead(200, { "content-length": "4" }).write("ha");
+    await released;
+    response.end("lf");
+  });
+  using connection = await openConnection(gateway.port);
+  const answer = connection.ask("GET", "/private/x", [bearer(acme.key)]);
+  await until("the request is under way", () => upstream.count === 1);
+  const stopped = gateway.stop();
+  await until("the stop has begun", () => gateway.logs().some(({ event }) => event === "stopping"));
+  // Past the look that the gateway takes at connections that are idle when the signal comes.
+  await sleep(AFTER_FIRST_LOOK_MS);
+  release();
+  expect((await answer).text()).toBe("half");
+  const answered = performance.now();
+  expect(await stopped).toBe(0);
+  expect(performance.now() - answered).toBeLessThan(DRAIN_MS / 2);
+  expect(gateway.logs().at(-1)).toMatchObject({ event: "stopped", in_time: true });
 }
 
 function loadOn({ gateway, acme }: World): Promise<Load> {

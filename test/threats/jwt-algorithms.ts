@@ -15,7 +15,6 @@ import {
   WRAPPING_KEY,
 } from "./jwt-world.ts";
 import type { Case, Row } from "./runner.ts";
-import type { World } from "./world.ts";
 
 export const refusedToken = (what: string, token: string, reason: string | RegExp = /^token:/): Case => ({
   what,
@@ -183,14 +182,4 @@ function signatureCases(token: string): readonly Case[] {
     acceptedToken("high S", withSignature(token, Buffer.concat([r, bytes32(P256_ORDER - s)]))),
     acceptedToken("as signed", token),
   ];
-}
-
-/** Used by the rows about fetches, which have a listener of their own. */
-export function headerCase(
-  what: string,
-  world: World,
-  header: Readonly<Record<string, unknown>>,
-  reason: RegExp,
-): Case {
-  return refusedToken(what, tokenWithHeader(EC_KEY, world.jwks.issuer, header), reason);
 }

@@ -79,12 +79,20 @@ describe("an expectation that does not hold fails its row", () => {
     "a text that must not be in the answer": { body: { lacks: ["x-forwarded-for"] } },
   };
   for (const [what, expectation] of Object.entries(wrong))
-    test.fails(what, async () => runCases(world(), [ordinary(world(), passed(expectation))]));
+    test.fails(`${what}`, async () => {
+      expect.hasAssertions();
+      await runCases(world(), [ordinary(world(), passed(expectation))]);
+    });
   test.fails("the reason of a refusal", async () => {
+    expect.hasAssertions();
     await runCases(world(), [{ what: "", send: getPrivate(), expect: refused(401, "route:public") }]);
   });
-  test.fails("no case at all", async () => runCases(world(), []));
+  test.fails("no case at all", async () => {
+    expect.hasAssertions();
+    await runCases(world(), []);
+  });
   test("while the true one passes", async () => {
+    expect.hasAssertions();
     await runCases(world(), [
       ordinary(world(), passed({ close: false, fetches: 0, upstream: { equals: { "x-tollgate-account": "acme" } } })),
     ]);

@@ -74,7 +74,7 @@ function responseHeaders({ answer }: Seen, wanted: NonNullable<Expectation["resp
   const response = answer.responses.at(-1);
   return {
     response: pick(wanted.equals, (name) => response?.header(name) ?? undefined),
-    responseHas: (wanted.absent ?? []).filter((name) => response?.header(name) != null),
+    responseHas: (wanted.absent ?? []).filter((name) => (response?.header(name) ?? null) !== null),
   };
 }
 

@@ -141,7 +141,7 @@ async function plantedLeak(): Promise<void> {
 async function hostileTokenTimes(tokens: Readonly<Record<string, string>>): Promise<void> {
   const verifier = familyVerifier();
   for (const [what, token] of Object.entries(tokens)) {
-    expect(await accepts(verifier, token), what).toBe(false);
+    expect(await accepts(verifier, token), `${what} accepted`).toBe(false);
     expect.soft(await medianMs(51, () => verifier.verify(token)), what).toBeLessThan(1);
   }
 }

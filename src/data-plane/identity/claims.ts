@@ -14,11 +14,12 @@ export function claimAt(claims: Claims, path: string): unknown {
   return value;
 }
 
-/** A claim that names something: a non-empty text of at most 255 characters, or an integer as text. */
+/** A claim that names something: a non-empty text of at most 255 characters, or an integer as text. Half a character names nothing. */
 export function textClaim(claims: Claims, path: string | null): string | null {
   const value = path === null ? undefined : claimAt(claims, path);
   if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
-  return typeof value === "string" && value.length > 0 && value.length <= 255 ? value : null;
+  const names = typeof value === "string" && value.length > 0 && value.length <= 255 && value.isWellFormed();
+  return names ? value : null;
 }
 
 /** A claim that lists things: a list of texts, or one text split at spaces. Anything else lists nothing. */

@@ -56,6 +56,7 @@ export class Issuer {
   }
 
   async #verify(token: string, read: ReadToken, key: PublicKey): Promise<Refusal | null> {
+    if (!hasFullSignature(token, key)) return invalid("token:signature", "Token signature does not verify");
     try {
       await jwtVerify(token, await this.#import(key, read.alg), {
         algorithms: [read.alg],
@@ -90,6 +91,14 @@ export class Issuer {
     const missing = this.settings.required.find((claim) => claimAt(read.payload, claim) === undefined);
     return missing === undefined ? null : invalid(`token:${missing}`, `Token has no ${missing}`);
   }
+}
+
+/** RFC 8017 §8.1.2 step 1, which OpenSSL leaves out for PSS: without it a signature passes with its leading zero cut off. */
+function hasFullSignature(token: string, { jwk }: PublicKey): boolean {
+  if (jwk.kty !== "RSA" || typeof jwk.n !== "string") return true;
+  const modulus = Buffer.from(jwk.n, "base64url");
+  const modulusBytes = modulus.length - modulus.findIndex((byte) => byte !== 0);
+  return Buffer.byteLength(token.slice(token.lastIndexOf(".") + 1), "base64url") === modulusBytes;
 }
 
 function refusalOf(error: unknown): Refusal {

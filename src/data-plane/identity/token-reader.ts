@@ -3,6 +3,7 @@
  * with a header and time claims of the right types. Worker thread, pure; decides nothing about trust.
  * jose alone accepts missing `exp`, `exp: 1e400`, duplicate keys, padded base64 and tokens of a megabyte.
  */
+import { isUtf8 } from "node:buffer";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { parseStrictObject } from "./strict-json.ts";
 
@@ -34,13 +35,15 @@ export function readToken(token: string): ReadToken | Refusal {
   if (parts.length !== 3 || headerPart === undefined || payloadPart === undefined || signature === undefined) {
     return invalid("token:form", "Token is not three parts joined by dots");
   }
-  const headerText = decodeCanonical(headerPart);
-  const payloadText = decodeCanonical(payloadPart);
-  if (headerText === null || payloadText === null || decodeCanonical(signature) === null) {
+  const headerBytes = decodeCanonical(headerPart);
+  const payloadBytes = decodeCanonical(payloadPart);
+  if (headerBytes === null || payloadBytes === null || decodeCanonical(signature) === null) {
     return invalid("token:encoding", "Token is not canonical base64url");
   }
-  const header = parseStrictObject(headerText.toString("utf8"));
-  const payload = parseStrictObject(payloadText.toString("utf8"));
+  // Replacement characters would make one account of two (RFC 8259 §8.1).
+  if (!isUtf8(headerBytes) || !isUtf8(payloadBytes)) return invalid("token:encoding", "Token is not UTF-8");
+  const header = parseStrictObject(headerBytes.toString("utf8"));
+  const payload = parseStrictObject(payloadBytes.toString("utf8"));
   if (header === null || payload === null) return invalid("token:json", "Token is not JSON objects with unique keys");
   const checked = readHeader(header);
   return "code" in checked ? checked : readTimes(checked, payload);

@@ -108,7 +108,7 @@ function search<R>(
 ): R | null {
   const segment = segments[at];
   if (segment === undefined) return pick(node.here, method, allowed) ?? pick(node.tail, method, allowed);
-  const literal = node.literals.get(segment);
+  const literal = node.literals.get(plain(segment));
   const found = literal === undefined ? null : search(literal, segments, at + 1, method, values, allowed);
   if (found !== null) return found;
   if (node.parameter !== null) {
@@ -118,6 +118,14 @@ function search<R>(
     values.pop();
   }
   return pick(node.tail, method, allowed);
+}
+
+/**
+ * A segment without escapes. Templates hold none, and an app decodes before it looks: `/batch%3Adelete` has to find the rule of
+ * `/batch:delete`, not that of `/{id}`. What is forwarded stays as it came.
+ */
+function plain(segment: string): string {
+  return segment.includes("%") ? decodeURIComponent(segment) : segment;
 }
 
 function pick<R>(methods: ReadonlyMap<string, R>, method: string, allowed: Set<string>): R | null {

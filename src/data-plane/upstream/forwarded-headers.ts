@@ -13,7 +13,7 @@ export function addForwardedHeaders(headers: string[], passage: Passage): void {
   const chain = trusted ? valueOf(exchange, head.names, "x-forwarded-for") : null;
   const proto = trusted ? valueOf(exchange, head.names, "x-forwarded-proto") : null;
   const host = trusted ? valueOf(exchange, head.names, "x-forwarded-host") : null;
-  headers.push("x-forwarded-for", chain === null ? peer : `${chain}, ${peer}`);
+  headers.push("x-forwarded-for", chain === null || chain === "" ? peer : `${chain}, ${peer}`);
   headers.push("x-forwarded-proto", proto ?? (exchange.encrypted ? "https" : "http"));
   if (head.authority !== "" || host !== null) headers.push("x-forwarded-host", host ?? head.authority);
 }

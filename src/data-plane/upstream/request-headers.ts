@@ -36,14 +36,21 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   if (principal === null) return;
   headers.push(INTERNAL_HEADERS.account, headerText(route.builtin ? principal.account.id : principal.publicAccount));
   if (principal.user !== null) headers.push(INTERNAL_HEADERS.user, headerText(principal.user));
-  if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerText(principal.roles.join(",")));
+  if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerList(principal.roles, ","));
   headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
   if (principal.scopes !== null && principal.scopes.length > 0)
-    headers.push(INTERNAL_HEADERS.scope, headerText(principal.scopes.join(" ")));
+    headers.push(INTERNAL_HEADERS.scope, headerList(principal.scopes, " "));
 }
 
 /** Ids may hold any character; a field value may not (RFC 9110 §5.5). What is not printable ASCII goes percent-encoded. */
 function headerText(text: string): string {
-  return /^[\x20-\x24\x26-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+  return /^[\x20-\x24\x26-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
+}
+
+/** Each item by itself, its separators encoded too: the one role `User,Admin` must not reach an app as two. */
+function headerList(items: readonly string[], separator: string): string {
+  return items
+    .map((item) => (item.includes(separator) ? encodeURIComponent(item.toWellFormed()) : headerText(item)))
+    .join(separator);
 }

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Exchange, Passage, Verdict } from "#data-plane/exchange.ts";
@@ -22,7 +22,7 @@ import { answerParserError } from "./parser-errors.ts";
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
 
-/** While draining, idle connections stay open this long: the next request on them is answered, with `Connection: close`. */
+/** While draining, a connection may be idle this long: the next request on it is answered, with `Connection: close`. */
 const DRAIN_IDLE_MS = 300;
 
 export interface LaneParts {
@@ -36,6 +36,8 @@ export class FullLane implements ForwardHost {
   readonly server: Server;
   readonly #parts: LaneParts;
   readonly #upgrades: UpgradeLane;
+  /** Requests under way on each open connection, pipelined ones too. Upgraded connections are `#upgrades`' affair. */
+  readonly #underWay = new Map<Duplex, number>();
   #draining = false;
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -59,6 +61,10 @@ export class FullLane implements ForwardHost {
     );
     this.server.on("checkExpectation", (request, response) => this.#refuseExpectation(request, response));
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.server.on("connection", (socket) => {
+      this.#underWay.set(socket, 0);
+      socket.on("close", () => this.#underWay.delete(socket));
+    });
     this.server.on("clientError", (error, socket) =>
       answerParserError(error, socket, parts.gate.runtime, parts.refusals),
     );
@@ -74,9 +80,23 @@ export class FullLane implements ForwardHost {
     // http's own close() would cut idle connections on which a request may be on its way; net's only stops listening.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
     this.#upgrades.close();
-    await setTimeout(DRAIN_IDLE_MS);
-    this.server.closeIdleConnections();
+    for (const socket of this.#underWay.keys()) void this.#closeIdle(socket);
     await closed;
+  }
+
+  /** Not by http's closeIdleConnections(): that looks once, and a connection whose last answer ends later would stay open. */
+  async #closeIdle(socket: Duplex): Promise<void> {
+    await setTimeout(DRAIN_IDLE_MS);
+    // Timers run before sockets are read: a request that has arrived by now is let in first.
+    await setImmediate();
+    if (this.#underWay.get(socket) === 0) socket.destroy();
+  }
+
+  #count(socket: Duplex, change: 1 | -1): void {
+    const before = this.#underWay.get(socket);
+    if (before === undefined) return;
+    this.#underWay.set(socket, before + change);
+    if (this.#draining && before + change === 0) void this.#closeIdle(socket);
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, beforeBody?: () => void): void {
@@ -84,7 +104,12 @@ export class FullLane implements ForwardHost {
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    response.on("close", () => metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000));
+    const { socket } = request;
+    this.#count(socket, 1);
+    response.on("close", () => {
+      metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
+      this.#count(socket, -1);
+    });
     if (this.#draining) response.shouldKeepAlive = false;
     whenDecided(
       () => this.#parts.gate.enter(exchangeOf(request)),
@@ -171,6 +196,7 @@ export class FullLane implements ForwardHost {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#underWay.delete(socket);
     whenDecided(
       () => this.#parts.gate.enter(exchangeOf(request)),
       (verdict) => this.#upgrades.take(verdict, request, socket, head),

@@ -27,7 +27,9 @@ afterEach(async () => {
 test("100 first sights of one external id at once make one account, and all get it", async () => {
   const all = await Promise.all(Array.from({ length: 100 }, () => accounts.getOrCreate("ext-1")));
   expect(new Set(all.map(({ id }) => id)).size).toBe(1);
-  expect(await accounts.list(10, null)).toMatchObject([{ externalId: "ext-1", name: "ext-1", state: "active", plan: null }]);
+  expect(await accounts.list(10, null)).toMatchObject([
+    { externalId: "ext-1", name: "ext-1", state: "active", plan: null },
+  ]);
 });
 
 test("100 external ids at once make 100 accounts", async () => {
@@ -53,9 +55,16 @@ test("an external id that is taken is a conflict, and any number of accounts may
 test("a change is announced with the ids workers know the account by, and keeps what it does not name", async () => {
   const { id } = await accounts.create({ name: "one", externalId: "x", plan: "pro" });
   announced = [];
-  expect(await accounts.change(id, { state: "suspended" })).toMatchObject({ name: "one", plan: "pro", state: "suspended" });
+  expect(await accounts.change(id, { state: "suspended" })).toMatchObject({
+    name: "one",
+    plan: "pro",
+    state: "suspended",
+  });
   expect(await accounts.change(id, { plan: null })).toMatchObject({ name: "one", plan: null, state: "suspended" });
-  expect(announced).toEqual([{ kind: "account", id, externalId: "x" }, { kind: "account", id, externalId: "x" }]);
+  expect(announced).toEqual([
+    { kind: "account", id, externalId: "x" },
+    { kind: "account", id, externalId: "x" },
+  ]);
   expect(await accounts.change("acct_nobody", { state: "active" })).toBeNull();
   expect(announced).toHaveLength(2);
 });
@@ -76,7 +85,11 @@ test("a change waits for its announcement", async () => {
 
 test("an account is found by our id and by the operator's", async () => {
   const made = await accounts.create({ name: "one", externalId: "x", plan: null });
-  expect([await accounts.find(made.id), await accounts.find("x"), await accounts.find("y")]).toEqual([made, made, null]);
+  expect([await accounts.find(made.id), await accounts.find("x"), await accounts.find("y")]).toEqual([
+    made,
+    made,
+    null,
+  ]);
 });
 
 test("pages hold every account once, made in the same millisecond or not", async () => {

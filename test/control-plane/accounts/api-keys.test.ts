@@ -62,7 +62,10 @@ test("a revoked key stays revoked since the first time, and each revoking is ann
   expect(first).toMatchObject({ id: key.id, revoked: true });
   expect(second).toEqual(first);
   expect(await keys.bySecret(secret)).toEqual(first);
-  expect(announced).toEqual([{ kind: "key", id: key.id }, { kind: "key", id: key.id }]);
+  expect(announced).toEqual([
+    { kind: "key", id: key.id },
+    { kind: "key", id: key.id },
+  ]);
 });
 
 test("another account cannot revoke it, and is told no more than that there is none", async () => {

@@ -58,8 +58,8 @@ export class JournalSite implements AsyncDisposable {
   }
 
   /** Makes a segment; `tail` is put behind its records as it is. */
-  write(file: string, charges: readonly Charge[], tail: Uint8Array = Buffer.alloc(0)): void {
-    writeFileSync(this.path(file), Buffer.concat([SEGMENT_MAGIC, ...charges.map(recordOf), tail]));
+  write(file: string, records: readonly Charge[], tail: Uint8Array = Buffer.alloc(0)): void {
+    writeFileSync(this.path(file), Buffer.concat([SEGMENT_MAGIC, ...records.map(recordOf), tail]));
   }
 
   append(file: string, bytes: Uint8Array): void {

@@ -109,7 +109,9 @@ test("segments of dead writers, of other runs and before a writer's newest are f
   const files = ["now-2-000001", "now-2-000002", "now-2-000010", "now-3-000001", "old-2-000001"];
   for (const file of files) site.write(`${file}.journal`, charges(1), Buffer.from([1]));
   await site.ledger({ live: [2] }).fold();
-  const finished = Object.entries(await site.segments()).flatMap(([file, [, over]]) => (over ? [file.slice(0, 12)] : []));
+  const finished = Object.entries(await site.segments()).flatMap(([file, [, over]]) =>
+    over ? [file.slice(0, 12)] : [],
+  );
   expect(finished).toEqual(["now-2-000001", "now-2-000002", "now-3-000001", "old-2-000001"]);
   expect(site.logs.map((line) => line.event)).toEqual(finished.map(() => "journal-tail-cut"));
   expect(await site.sums()).toEqual({ "a calls": [5, 5] });
@@ -209,7 +211,9 @@ test("any charges in any segments, folded at any points, sum to what was written
     atMs: fc.integer({ min: AT_MS - 3 * HOUR_MS, max: AT_MS }),
     units: fc.array(fc.record({ meter, units: fc.integer({ min: 0, max: 1_000_000 }) }), { maxLength: 3 }),
   });
-  const steps = fc.array(fc.record({ writer: fc.integer({ min: 1, max: 3 }), one, fold: fc.boolean() }), { maxLength: 12 });
+  const steps = fc.array(fc.record({ writer: fc.integer({ min: 1, max: 3 }), one, fold: fc.boolean() }), {
+    maxLength: 12,
+  });
   const expected: Record<string, [number, number]> = {};
   let run = 0;
   await fc.assert(

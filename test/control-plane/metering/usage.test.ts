@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { PlanSettings, QuotaSettings, Settings } from "#config/settings.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
-import { countedWindows, seedCounters, unitsIn, usageRows } from "#control-plane/metering/usage.ts";
+import { countedWindows, seedCounters, unitsIn, type UsageFilter, usageRows } from "#control-plane/metering/usage.ts";
 import { windowAt } from "#core/windows.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { createTable } from "#shared/shared-table.ts";
@@ -89,16 +89,25 @@ test("an account sees each meter of the file: counters where its plan has a quot
     { meter: "calls", used: 7, limit: 100, remaining: 93, exceed: "block", window: month },
     { meter: "tokens", used: 70, limit: null, remaining: null, exceed: "block", window: { kind: "day" } },
   ]);
-  expect(await accountUsage(parts, SETTINGS, "b", plan("free"))).toMatchObject([{ used: 100, remaining: 0 }, { used: 0 }]);
+  expect(await accountUsage(parts, SETTINGS, "b", plan("free"))).toMatchObject([
+    { used: 100, remaining: 0 },
+    { used: 0 },
+  ]);
 });
 
 test("lines come in a stable order, filtered by account and time, a token's without a key", async () => {
   await using site = await filled();
   site.write("old-3-000001.journal", [charge({ key: "", route: "agents" })]);
   await site.ledger().fold();
-  const all = { account: null, fromMs: 0, toMs: AT_MS + HOUR_MS, limit: 100 };
-  const lines = async (filter: Partial<typeof all> & { account?: string | null }) =>
-    (await usageRows(site.db, { ...all, ...filter })).map((row) => [row.account, row.key, row.route, row.meter, row.units]);
+  const all: UsageFilter = { account: null, fromMs: 0, toMs: AT_MS + HOUR_MS, limit: 100 };
+  const lines = async (filter: Partial<UsageFilter>) =>
+    (await usageRows(site.db, { ...all, ...filter })).map((row) => [
+      row.account,
+      row.key,
+      row.route,
+      row.meter,
+      row.units,
+    ]);
   expect(await lines({})).toEqual([
     ["a", "k", "models", "calls", 5],
     ["a", "k", "models", "calls", 4],

@@ -41,8 +41,13 @@ test("opening again and migrating again changes neither schema nor rows", async 
 
 test("commits survive a power cut: WAL with synchronous FULL, and references are held", async () => {
   const db = await openDatabase(file);
-  const pragma = async (name: string) => Object.values((await sql.raw<object>(`PRAGMA ${name}`).execute(db)).rows[0] ?? {})[0];
-  expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual(["wal", 2, 1]);
+  const pragma = async (name: string) =>
+    Object.values((await sql.raw<object>(`PRAGMA ${name}`).execute(db)).rows[0] ?? {})[0];
+  expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual([
+    "wal",
+    2,
+    1,
+  ]);
   await db.destroy();
 });
 
@@ -60,7 +65,10 @@ test("a file that is no store is refused by name and left as it is", async () =>
 });
 
 test.each([
-  ["a key of no account", "INSERT INTO api_keys VALUES ('k', 'nobody', 'h', 'm', NULL, 'live', '[]', NULL, 0, NULL, NULL)"],
+  [
+    "a key of no account",
+    "INSERT INTO api_keys VALUES ('k', 'nobody', 'h', 'm', NULL, 'live', '[]', NULL, 0, NULL, NULL)",
+  ],
   ["an account in no known state", "INSERT INTO accounts VALUES ('a', NULL, 'n', 'paused', NULL, 0)"],
   ["units that are no integer", "INSERT INTO usage_hours VALUES ('a', 0, 'm', 'r', 'k', 1.5, 1)"],
 ])("the schema refuses %s", async (_what, statement) => {

@@ -57,7 +57,9 @@ test("the lock of a process that is killed is free at once, and its run file doe
     new DataFolderLock(${JSON.stringify(dir)}).announce({ pid: process.pid, opsSocket: "/gone" });
     process.stdout.write("locked");
     setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const closed = new Promise((resolve) => child.on("close", resolve));
   await new Promise((resolve) => child.stdout.on("data", resolve));
   expect(lockFault().holder).toEqual({ pid: child.pid, opsSocket: "/gone" });
