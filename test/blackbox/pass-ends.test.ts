@@ -29,7 +29,11 @@ const broken = await startTcp((socket) => {
 const nobody = `http://127.0.0.1:${await freePort()}`;
 const scene = await startScene({
   config: {
-    server: { workers: 2, adminToken: ADMIN_TOKEN, limits: { bodyBytes: BODY_LIMIT_BYTES, requestTimeout: REQUEST_TIMEOUT } },
+    server: {
+      workers: 2,
+      adminToken: ADMIN_TOKEN,
+      limits: { bodyBytes: BODY_LIMIT_BYTES, requestTimeout: REQUEST_TIMEOUT },
+    },
     upstreams: { app: { targets: [app.url] }, broken: { targets: [broken.url] }, nobody: { targets: [nobody] } },
     routes: [
       { name: "app", match: { path: "/app" }, upstream: "app", meters: { api_calls: 1 } },
