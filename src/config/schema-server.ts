@@ -12,7 +12,12 @@ const Limits = Type.Object(
       }),
     ),
     headerTimeout: Type.Optional(duration("Time a client has to send its request headers.", "10s")),
-    idleTimeout: Type.Optional(duration("Time an idle keep-alive connection stays open.", "60s")),
+    idleTimeout: Type.Optional(
+      duration(
+        "Time an idle keep-alive connection stays open, and the longest silence of a client inside its body; then 408.",
+        "60s",
+      ),
+    ),
     requestTimeout: Type.Optional(
       duration("Time an upstream has to answer with headers, and the longest silence inside a body; then 504.", "5m"),
     ),

@@ -74,6 +74,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
       case "snapshot":
         gate.use(buildRuntime(message.snapshot, pools, control, traces));
         verifier.replaceIssuers(message.snapshot.settings.identity.issuers);
+        lane.useLimits(message.snapshot.settings.server.limits);
         journal.setDurability(message.snapshot.settings.metering.durability);
         post({ type: "done", seq: message.seq });
         break;

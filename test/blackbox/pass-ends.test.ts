@@ -103,6 +103,14 @@ test("a client that leaves in the middle of its body cancels the call to the app
   expect(seen.bodyBytes).toBe(4);
 });
 
+test("a body that turns into garbage ends the connection and the call to the app, which never gets a clean end", async () => {
+  const head = requestHead("POST", "/app", [key.line, "Transfer-Encoding: chunked"]);
+  const exchange = rawExchange(gateway.port, [head, "4\r\npart\r\n", "zz\r\n"], { idleMs: 1000 });
+  await until("the app has the part", () => seen.bodyBytes === 4);
+  await until("the app sees the call end", () => seen.aborted, 1000);
+  expect((await exchange).closed).toBe(true);
+});
+
 test.each([
   ["a length", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes."],
   ["chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nten bytes.\r\n"],

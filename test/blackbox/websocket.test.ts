@@ -1,6 +1,7 @@
 /** WebSockets: the same checks as any request before the upgrade, then bytes both ways until either side, or a stop, ends it. */
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -163,17 +164,43 @@ test("an app that cannot be reached is answered for with 502, and costs nothing"
   expect(await operator.used(key.account)).toBe(0);
 });
 
-test.each([
-  ["another protocol", ["Connection: Upgrade", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"]],
-  ["a body", ["Connection: Upgrade", "Upgrade: websocket", "Content-Length: 1"]],
-])("an upgrade with %s is refused, costs nothing and opens no tunnel", async (_what, lines) => {
+test("an upgrade with a body is refused, costs nothing and opens no tunnel", async () => {
   const key = await operator.key();
-  const request = `${requestHead("GET", "/chat", [key.line, ...lines])}x${requestHead("GET", "/chat", [key.line])}`;
+  const lines = [key.line, "Connection: Upgrade", "Upgrade: websocket", "Content-Length: 1"];
+  const request = `${requestHead("GET", "/chat", lines)}x${requestHead("GET", "/chat", [key.line])}`;
   const { responses, closed } = await rawExchange(gateway.port, request);
   expect(responses.map(({ status }) => status)).toEqual([400]);
   expect(closed).toBe(true);
   expect(upgrades).toHaveLength(0);
   expect(await operator.used(key.account)).toBe(0);
+});
+
+test("an upgrade to another protocol is not offered: the request is a plain one", async () => {
+  const key = await operator.key();
+  const lines = [key.line, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"];
+  const { responses } = await rawExchange(gateway.port, requestHead("GET", "/chat", lines), { responses: 1 });
+  expect(responses.map(({ status, text }) => [status, text()])).toEqual([[200, "plain"]]);
+  expect(upgrades).toHaveLength(0);
+  expect(await operator.used(key.account)).toBe(1);
+});
+
+test("a client that resets during or after the handshake harms nobody and leaves no connection to the app", async () => {
+  for (let round = 0; round < 30; round++) {
+    const { line } = await operator.key();
+    const lines = [line, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+    const handshake = requestHead("GET", "/chat", [...lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]);
+    const early = connect(gateway.port, "127.0.0.1");
+    early.on("error", () => undefined);
+    await once(early, "connect");
+    early.write(handshake);
+    if (round % 2 === 0) await once(early, "data");
+    early.resetAndDestroy();
+  }
+  const socket = dial("/chat", await operator.key());
+  await once(socket, "open");
+  socket.terminate();
+  await until("the app's connections are gone", () => upgrades.every((upgrade) => upgrade.socket.destroyed), 3000);
+  expect(gateway.logs().filter(({ event }) => event === "worker-failed" || event === "worker-exited")).toEqual([]);
 });
 
 test("when one side leaves, the other side's connection ends", async () => {
@@ -190,13 +217,21 @@ test("when one side leaves, the other side's connection ends", async () => {
   expect(code).toBe(1006);
 });
 
-test("a stop closes open sockets and is not held up by them", async () => {
+test("a stop closes open sockets, and is not held up by clients, even by one that never closes its side", async () => {
   await using own = await startScene({ config });
-  const socket = dial("/chat", await own.operator.key(), own);
+  const key = await own.operator.key();
+  const socket = dial("/chat", key, own);
   await once(socket, "open");
   const closed = once(socket, "close");
+  const deaf = connect({ port: own.gateway.port, host: "127.0.0.1", allowHalfOpen: true });
+  deaf.on("error", () => undefined);
+  const lines = [key.line, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+  deaf.write(requestHead("GET", "/chat", [...lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]));
+  await once(deaf, "data");
+  deaf.resume();
   const started = performance.now();
   expect(await own.gateway.stop()).toBe(0);
   await closed;
-  expect(performance.now() - started).toBeLessThan(5000);
+  deaf.destroy();
+  expect(performance.now() - started).toBeLessThan(10_000);
 });

@@ -12,7 +12,12 @@ export interface Target {
   readonly url: URL;
   /** Path of the target URL that goes before every request path; no trailing slash. */
   readonly basePath: string;
+  /** Longest wait for a connection: a little more than making one may take. */
+  readonly queueTimeoutMs: number;
 }
+
+/** What a connection attempt may take beyond its own timeout before a waiting request is refused. */
+const QUEUE_GRACE_MS = 1000;
 
 export class UpstreamPool {
   readonly name: string;
@@ -77,13 +82,14 @@ function openTarget(url: string, upstream: UpstreamSettings, limits: LimitSettin
     pipelining: 1,
     allowH2: false,
   });
-  return { pool, url: parsed, basePath: parsed.pathname.replace(/\/+$/, "") };
+  const queueTimeoutMs = upstream.connectTimeoutMs + QUEUE_GRACE_MS;
+  return { pool, url: parsed, basePath: parsed.pathname.replace(/\/+$/, ""), queueTimeoutMs };
 }
 
 /** The control API behind its unix socket, used like any upstream. */
 export function controlPool(socketPath: string): UpstreamPool {
   const pool = new Pool("http://control", { socketPath, connections: 64, pipelining: 1, allowH2: false });
-  const target = { pool, url: new URL("http://control"), basePath: "" };
+  const target = { pool, url: new URL("http://control"), basePath: "", queueTimeoutMs: 10_000 };
   return new UpstreamPool("tollgate", { host: "preserve", credentials: "strip" }, [target], [1]);
 }
 

@@ -5,16 +5,17 @@
 import type { Passage } from "#data-plane/exchange.ts";
 import { isHopByHop, isIdentityHeader } from "#data-plane/wire/header-names.ts";
 
-/** `raw` is names and values in turn; so is the result. `trailer` announces trailers the gateway passes on. */
-export function clientResponseHeaders(raw: readonly string[], passage: Passage): string[] {
+/** `raw` is names and values in turn; so is the result. */
+export function clientResponseHeaders(raw: readonly string[], passage: Passage, status: number): string[] {
   const named = connectionOptions(raw);
   const limited = passage.limitHeaders.length > 0;
+  const trailers = canHaveTrailers(raw, passage, status);
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const spelled = raw[i] ?? "";
     const name = spelled.toLowerCase();
     if (
-      (isHopByHop(name) && name !== "trailer") ||
+      (isHopByHop(name) && !(name === "trailer" && trailers)) ||
       named.has(name) ||
       isIdentityHeader(name) ||
       name === "x-request-id"
@@ -25,6 +26,13 @@ export function clientResponseHeaders(raw: readonly string[], passage: Passage):
   }
   headers.push("x-request-id", passage.requestId, ...passage.limitHeaders);
   return headers;
+}
+
+/** Only a chunked answer has room for trailers (RFC 9112 §7.1.2); node refuses to announce them on any other. */
+export function canHaveTrailers(raw: readonly string[], passage: Passage, status: number): boolean {
+  const { method, httpVersion } = passage.exchange;
+  if (method === "HEAD" || httpVersion !== "1.1" || status === 204 || status === 304) return false;
+  return !raw.some((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
 }
 
 function connectionOptions(raw: readonly string[]): ReadonlySet<string> {

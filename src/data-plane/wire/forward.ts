@@ -11,7 +11,7 @@ import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
-import { clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
+import { canHaveTrailers, clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "./head.ts";
 import { writeInterim } from "./interim.ts";
@@ -38,6 +38,9 @@ export class Forward implements Dispatcher.DispatchHandler {
   #over = false;
   #retried = false;
   #interim = 0;
+  #trailers = false;
+  /** Ends a request that waits for a connection, or an answer nobody reads; null: neither. */
+  #patience: NodeJS.Timeout | null = null;
 
   constructor(host: ForwardHost, passage: Passage, request: IncomingMessage, response: ServerResponse) {
     this.#host = host;
@@ -46,14 +49,45 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#response = response;
     this.#target = passage.route.upstream.pick();
     response.on("close", () => this.#clientGone());
-    response.on("drain", () => this.#controller?.resume());
+    response.on("drain", () => {
+      this.#waitNoMore();
+      this.#controller?.resume();
+    });
+    if (hasBody(passage.head)) this.#watchBody();
+  }
+
+  /** A client that stops in the middle of its body holds a connection of the upstream: it gets 408. */
+  #watchBody(): void {
+    const { idleTimeoutMs } = this.#passage.runtime.settings.server.limits;
+    this.#request.setTimeout(idleTimeoutMs, () => {
+      if (this.#request.complete || this.#over) return;
+      // We do not read just now because the upstream does not: that silence is not the client's.
+      if (this.#request.isPaused()) this.#request.setTimeout(idleTimeoutMs);
+      else
+        this.#cutBody({
+          ...refuse("request_timeout", "limit:idle-timeout", "Request body took too long"),
+          close: true,
+        });
+    });
+    this.#request.once("end", () => this.#request.setTimeout(0));
+  }
+
+  #waitAtMost(ms: number, then: () => void): void {
+    this.#patience ??= setTimeout(then, ms).unref();
+  }
+
+  #waitNoMore(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
   }
 
   start(): void {
     const { exchange, target, head, runtime } = this.#passage;
     const { bodyBytesMax } = runtime.settings.server.limits;
     const body = hasBody(head)
-      ? cappedBody(this.#request, head.chunked ? bodyBytesMax : null, () => this.#bodyTooLarge(bodyBytesMax ?? 0))
+      ? cappedBody(this.#request, head.chunked ? bodyBytesMax : null, () =>
+          this.#cutBody(bodyRefusal(bodyBytesMax ?? 0)),
+        )
       : null;
     try {
       this.#target.pool.dispatch(
@@ -68,9 +102,11 @@ export class Forward implements Dispatcher.DispatchHandler {
     } catch (error) {
       this.#failed(error);
     }
+    if (this.#controller === null && !this.#over) this.#waitAtMost(this.#target.queueTimeoutMs, () => this.#end(BUSY));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#waitNoMore();
     this.#controller = controller;
     if (this.#over) controller.abort(new Error("Request is over"));
   }
@@ -84,21 +120,25 @@ export class Forward implements Dispatcher.DispatchHandler {
       controller.abort(new Error("Usage cannot be recorded"));
       return;
     }
-    this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage));
+    this.#trailers = canHaveTrailers(raw, this.#passage, status);
+    this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage, status));
     // Heads go out at once: an event stream's first event may be minutes away.
     if (!hasLength(raw)) this.#response.flushHeaders();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
-    if (!this.#response.write(chunk)) controller.pause();
+    if (this.#response.write(chunk)) return;
+    controller.pause();
+    // undici's own timers stand still while paused: a client that does not read may not hold the upstream for ever.
+    this.#waitAtMost(this.#passage.runtime.settings.server.limits.requestTimeoutMs, () => this.#response.destroy());
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#over) return;
     this.#over = true;
     const trailers = headerTexts(controller.rawTrailers);
-    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    if (this.#trailers && trailers.length > 0) this.#response.addTrailers(pairs(trailers));
     this.#response.end();
   }
 
@@ -158,24 +198,39 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#host.refuse(this.#passage, this.#response, refusal);
   }
 
-  #bodyTooLarge(bytesMax: number): void {
+  /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged. */
+  #cutBody(refusal: Refusal): void {
     if (this.#over) return;
+    this.#release();
+    this.#end(refusal);
+    this.#controller?.abort(new Error(refusal.detail));
+  }
+
+  #release(): void {
     const { reservation } = this.#passage;
     if (reservation !== null && !this.#settled) this.#host.settler.release(reservation);
     this.#settled = true;
-    this.#end(bodyRefusal(bytesMax));
-    this.#controller?.abort(new Error("Body is too large"));
   }
 
-  /** The client left: stop the upstream's work. Work that was begun counts by the rule for status 499. */
+  /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */
   #clientGone(): void {
+    this.#waitNoMore();
     if (this.#over || this.#response.writableFinished) return;
     this.#over = true;
-    this.#settle(CLIENT_CLOSED_STATUS);
+    if (this.#request.complete) this.#settle(CLIENT_CLOSED_STATUS);
+    else this.#release();
     this.#host.clientAborted();
     this.#controller?.abort(new Error("Client is gone"));
   }
 }
+
+/** No connection came free in time. */
+const BUSY: Refusal = {
+  ...refuse("overloaded", "upstream:queue", "All connections to the upstream are busy"),
+  fields: { retry_after: 1 },
+  headers: ["Retry-After", "1"],
+  status: 503,
+};
 
 /** undici gives header lines as buffers, names and values in turn. */
 function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {

@@ -5,7 +5,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { setImmediate, setTimeout } from "node:timers/promises";
 import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Exchange, Passage, Verdict } from "#data-plane/exchange.ts";
@@ -16,14 +15,16 @@ import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
 import { refusalResponse } from "./refusal-response.ts";
-import { UpgradeLane } from "./upgrade.ts";
-import { answerParserError } from "./parser-errors.ts";
+import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
+import { Connections } from "./connections.ts";
+import { parserErrorAnswer } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
+/** Time a refused client has to send them. */
+const DRAIN_MS = 5000;
 
-/** While draining, a connection may be idle this long: the next request on it is answered, with `Connection: close`. */
-const DRAIN_IDLE_MS = 300;
+type RefusedVerdict = Extract<Verdict, { kind: "refused" }>;
 
 export interface LaneParts {
   readonly gate: Gate;
@@ -36,9 +37,7 @@ export class FullLane implements ForwardHost {
   readonly server: Server;
   readonly #parts: LaneParts;
   readonly #upgrades: UpgradeLane;
-  /** Requests under way on each open connection, pipelined ones too. Upgraded connections are `#upgrades`' affair. */
-  readonly #underWay = new Map<Duplex, number>();
-  #draining = false;
+  readonly #connections = new Connections();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
     this.#parts = parts;
@@ -52,6 +51,7 @@ export class FullLane implements ForwardHost {
         connectionsCheckingInterval: 1000,
         insecureHTTPParser: false,
         requireHostHeader: true,
+        shouldUpgradeCallback: isWebSocket,
       },
       (request, response) => this.#handle(request, response),
     );
@@ -61,13 +61,21 @@ export class FullLane implements ForwardHost {
     );
     this.server.on("checkExpectation", (request, response) => this.#refuseExpectation(request, response));
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    this.server.on("connection", (socket) => {
-      this.#underWay.set(socket, 0);
-      socket.on("close", () => this.#underWay.delete(socket));
-    });
-    this.server.on("clientError", (error, socket) =>
-      answerParserError(error, socket, parts.gate.runtime, parts.refusals),
-    );
+    this.server.on("connection", (socket) => this.#connections.opened(socket));
+    this.server.on("clientError", (error, socket) => this.#unreadable(error, socket));
+  }
+
+  /** Timeouts of a reloaded configuration; they hold for connections made from now on. */
+  useLimits(limits: LimitSettings): void {
+    this.server.headersTimeout = limits.headerTimeoutMs;
+    this.server.keepAliveTimeout = limits.idleTimeoutMs;
+  }
+
+  #unreadable(error: Error, socket: Duplex): void {
+    const { gate, refusals } = this.#parts;
+    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
+    if (answer === null || !socket.writable) socket.destroy();
+    else this.#connections.endWith(socket, answer);
   }
 
   get settler(): Settler {
@@ -76,27 +84,11 @@ export class FullLane implements ForwardHost {
 
   /** Finishes what is under way, closes idle connections, takes no new ones; resolves when all are closed. */
   async drain(): Promise<void> {
-    this.#draining = true;
     // http's own close() would cut idle connections on which a request may be on its way; net's only stops listening.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
     this.#upgrades.close();
-    for (const socket of this.#underWay.keys()) void this.#closeIdle(socket);
+    this.#connections.drain();
     await closed;
-  }
-
-  /** Not by http's closeIdleConnections(): that looks once, and a connection whose last answer ends later would stay open. */
-  async #closeIdle(socket: Duplex): Promise<void> {
-    await setTimeout(DRAIN_IDLE_MS);
-    // Timers run before sockets are read: a request that has arrived by now is let in first.
-    await setImmediate();
-    if (this.#underWay.get(socket) === 0) socket.destroy();
-  }
-
-  #count(socket: Duplex, change: 1 | -1): void {
-    const before = this.#underWay.get(socket);
-    if (before === undefined) return;
-    this.#underWay.set(socket, before + change);
-    if (this.#draining && before + change === 0) void this.#closeIdle(socket);
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, beforeBody?: () => void): void {
@@ -104,13 +96,12 @@ export class FullLane implements ForwardHost {
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    const { socket } = request;
-    this.#count(socket, 1);
+    this.#connections.began(request);
     response.on("close", () => {
       metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
-      this.#count(socket, -1);
+      this.#connections.ended(request);
     });
-    if (this.#draining) response.shouldKeepAlive = false;
+    if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
       () => this.#parts.gate.enter(exchangeOf(request)),
       (verdict) => {
@@ -133,36 +124,26 @@ export class FullLane implements ForwardHost {
     this.clientAborted();
   }
 
-  #failure(error: unknown): Extract<Verdict, { kind: "refused" }> {
-    const { runtime } = this.#parts.gate;
+  #failure(error: unknown): RefusedVerdict {
     this.#parts.refusals.bug(error);
-    return {
-      kind: "refused",
-      refusal: refuse("internal_error", "gateway:bug", "Something went wrong in the gateway"),
-      requestId: runtime.traces.requestId(),
-      runtime,
-      route: null,
-    };
+    return this.#refusedBefore(refuse("internal_error", "gateway:bug", "Something went wrong in the gateway"));
+  }
+
+  /** The verdict on a request that never got to the gate, or broke it. */
+  #refusedBefore(refusal: Refusal): RefusedVerdict {
+    const { runtime } = this.#parts.gate;
+    return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
   #refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    const { runtime } = this.#parts.gate;
-    const refusal: Refusal = {
-      ...refuse("expectation_failed", "header:expect", "The only expectation understood is 100-continue"),
-      close: true,
-    };
+    const detail = "The only expectation understood is 100-continue";
     this.#parts.metrics.started();
     response.on("close", () => this.#parts.metrics.finished(OTHER_METRIC, 417, 0));
-    this.#answer(request, response, {
-      kind: "refused",
-      refusal,
-      requestId: runtime.traces.requestId(),
-      runtime,
-      route: null,
-    });
+    const refusal: Refusal = { ...refuse("expectation_failed", "header:expect", detail), close: true };
+    this.#answer(request, response, this.#refusedBefore(refusal));
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, verdict: Extract<Verdict, { kind: "refused" }>): void {
+  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
@@ -175,6 +156,7 @@ export class FullLane implements ForwardHost {
     if (response.destroyed) return;
     const close = refusal.close === true || !drains(request);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
+    if (!request.complete) giveUpReading(request);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
@@ -196,9 +178,12 @@ export class FullLane implements ForwardHost {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#underWay.delete(socket);
+    this.#connections.handedOver(socket);
+    // node took its own listener away: an unheard error would end the thread.
+    socket.on("error", () => socket.destroy());
+    const fault = upgradeFault(request);
     whenDecided(
-      () => this.#parts.gate.enter(exchangeOf(request)),
+      () => (fault === null ? this.#parts.gate.enter(exchangeOf(request)) : this.#refusedBefore(fault)),
       (verdict) => this.#upgrades.take(verdict, request, socket, head),
       (error) => this.#upgrades.take(this.#failure(error), request, socket, head),
     );
@@ -214,6 +199,12 @@ function drains(request: IncomingMessage): boolean {
     request.headers.expect === undefined &&
     length <= DRAIN_BYTES_MAX
   );
+}
+
+/** A refused client that never sends the rest of its body may not keep the connection. */
+function giveUpReading(request: IncomingMessage): void {
+  request.setTimeout(DRAIN_MS, () => request.socket.destroy());
+  request.once("end", () => request.setTimeout(0));
 }
 
 function exchangeOf(request: IncomingMessage): Exchange {

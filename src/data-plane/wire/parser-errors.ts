@@ -6,15 +6,13 @@ import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import { type LocalResponse, refusalResponse } from "./refusal-response.ts";
 
-export function answerParserError(error: Error, socket: Duplex, runtime: Runtime, log: RefusalLog): void {
+/** The bytes of the answer, null when there is nobody to answer. */
+export function parserErrorAnswer(error: Error, socket: Duplex, runtime: Runtime, log: RefusalLog): Buffer | null {
   const refusal = refusalOf(error);
-  if (refusal === null || !socket.writable) {
-    socket.destroy();
-    return;
-  }
+  if (refusal === null) return null;
   const requestId = runtime.traces.requestId();
   log.refused(refusal, requestId, "", "", "remoteAddress" in socket ? String(socket.remoteAddress) : "");
-  socket.end(responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format)));
+  return responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format));
 }
 
 /** null: the peer is gone, there is nobody to answer. */

@@ -1,24 +1,22 @@
 /**
- * WebSocket upgrades: the same verdict as any request, then http-proxy-3 carries the bytes. Worker thread.
- * The charge is settled before the answer to the upgrade goes out; frames are not read.
- * Any other upgrade is not offered: the request is refused, and no tunnel is opened.
+ * WebSocket upgrades: the same verdict as any request, then http-proxy-3 carries the bytes (`tunnel.ts`). Worker thread.
+ * Other protocols are not offered: their `Upgrade` header is ignored, as RFC 9110 §7.8 lets a server, and the request is a plain one.
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { createProxyServer } from "http-proxy-3";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage, Verdict } from "#data-plane/exchange.ts";
-import { METERING_DOWN } from "#data-plane/gate.ts";
 import type { Settler } from "#data-plane/metering/reservation.ts";
-import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
-import type { Target } from "#data-plane/upstream/pool.ts";
-import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
-import { hasBody } from "./head.ts";
 import { responseBytes } from "./parser-errors.ts";
 import { refusalResponse } from "./refusal-response.ts";
+import { Tunnel } from "./tunnel.ts";
+
+/** Time the ends of a tunnel have to close after a stop's FIN. */
+const CLOSE_GRACE_MS = 1000;
 
 interface UpgradeParts {
   readonly settler: Settler;
@@ -26,123 +24,80 @@ interface UpgradeParts {
   readonly refusals: RefusalLog;
 }
 
+/** Whether a request is for the upgrade lane. */
+export function isWebSocket(request: IncomingMessage): boolean {
+  return request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/** What is wrong with an upgrade request before it is anybody's; asked before anything is taken from a limit. */
+export function upgradeFault(request: IncomingMessage): Refusal | null {
+  const { "content-length": length = "0", "transfer-encoding": coding } = request.headers;
+  if (length === "0" && coding === undefined) return null;
+  return refuse("malformed_request", "upgrade:body", "An upgrade request has no body");
+}
+
 export class UpgradeLane {
   readonly #parts: UpgradeParts;
+  readonly #proxy = createProxyServer({ ws: true, xfwd: false });
+  readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
   readonly #open = new Set<Duplex>();
 
   constructor(parts: UpgradeParts) {
     this.#parts = parts;
+    // http-proxy-3 throws an error that nobody listens to, and a client's reset is one.
+    this.#proxy.on("error", () => undefined);
+    this.#proxy.on("proxyReqWs", (upstreamRequest, request) => this.#tunnels.get(request)?.follow(upstreamRequest));
   }
 
   /** Ends all open tunnels (the gateway stops). */
   close(): void {
-    for (const socket of this.#open) socket.end();
+    for (const socket of this.#open) {
+      socket.end();
+      // A client that never closes its side would hold the stop.
+      setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
+    }
   }
 
   take(verdict: Verdict, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on("error", () => socket.destroy());
-    if (verdict.kind === "refused")
-      return this.#refuse(verdict.refusal, verdict.requestId, verdict.runtime, request, socket);
-    const { passage } = verdict;
-    const fault = upgradeFault(passage);
-    if (fault !== null) {
-      if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
-      return this.#refuse(fault, passage.requestId, passage.runtime, request, socket);
+    if (verdict.kind === "refused") {
+      this.#refuse(verdict.refusal, verdict.requestId, verdict.runtime, request, socket);
+      return;
     }
-    this.#tunnel(passage, request, socket, head);
+    const { passage } = verdict;
+    if (socket.destroyed) this.#release(passage);
+    else if (passage.route.builtin) {
+      const refusal = refuse("malformed_request", "upgrade:builtin", "The gateway's own endpoints are not upgraded");
+      this.#refuse(refusal, passage.requestId, passage.runtime, request, socket);
+    } else this.#tunnel(passage, request, socket, head);
+  }
+
+  /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
+  #release(passage: Passage): void {
+    if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
+    this.#parts.metrics.count("client_aborts");
   }
 
   #refuse(refusal: Refusal, requestId: string, runtime: Runtime, request: IncomingMessage, socket: Duplex): void {
-    this.#parts.refusals.refused(
-      refusal,
-      requestId,
-      request.method ?? "",
-      request.url ?? "",
-      request.socket.remoteAddress ?? "",
-    );
+    const client = request.socket.remoteAddress ?? "";
+    this.#parts.refusals.refused(refusal, requestId, request.method ?? "", request.url ?? "", client);
     this.#parts.metrics.refused(refusal.code);
+    if (!socket.writable) return;
     socket.end(responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format)));
   }
 
   #tunnel(passage: Passage, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const target = passage.route.upstream.pick();
+    const { metrics, settler } = this.#parts;
+    const refuseWith = (refusal: Refusal) => this.#refuse(refusal, passage.requestId, passage.runtime, request, socket);
+    const tunnel = new Tunnel({ passage, request, socket, settler, refuse: refuseWith });
     const started = performance.now();
-    const settlement = new Settlement(passage, this.#parts.settler);
-    const proxy = createProxyServer({ target: target.url.href, ws: true, xfwd: false });
-    this.#parts.metrics.started();
+    metrics.started();
     this.#open.add(socket);
-    // 0: nothing has been answered yet.
-    let status = 0;
-    // http-proxy-3 writes the head of the answer in its own listeners; these come first, so the journal does too.
-    proxy.on("proxyReqWs", (upstreamRequest) => {
-      const settleOrCut = (answer: number) => {
-        status = answer;
-        if (settlement.settle(answer)) return;
-        this.#refuse(METERING_DOWN, passage.requestId, passage.runtime, request, socket);
-        upstreamRequest.destroy();
-      };
-      upstreamRequest.prependListener("upgrade", () => settleOrCut(101));
-      upstreamRequest.prependListener("response", (response: IncomingMessage) =>
-        settleOrCut(response.statusCode ?? 502),
-      );
-    });
-    socket.on("close", () => {
+    this.#tunnels.set(request, tunnel);
+    socket.once("close", () => {
       this.#open.delete(socket);
-      settlement.settle(CLIENT_CLOSED_STATUS);
-      this.#parts.metrics.finished(passage.route.metric, status, (performance.now() - started) / 1000);
+      const status = tunnel.clientGone();
+      metrics.finished(passage.route.metric, status, (performance.now() - started) / 1000);
     });
-    rewrite(request, passage, target);
-    proxy.ws(request, socket, head, {}, () => {
-      if (status !== 0) return;
-      settlement.settle(502);
-      this.#refuse(unreachable(passage), passage.requestId, passage.runtime, request, socket);
-    });
+    this.#proxy.ws(request, socket, head, { target: tunnel.prepare() }, () => tunnel.failed());
   }
-}
-
-/** Settles a reservation once. */
-class Settlement {
-  readonly #passage: Passage;
-  readonly #settler: Settler;
-  #done = false;
-
-  constructor(passage: Passage, settler: Settler) {
-    this.#passage = passage;
-    this.#settler = settler;
-  }
-
-  /** False only when the charge could not be written and the gateway is to refuse then. */
-  settle(status: number): boolean {
-    const { reservation, runtime } = this.#passage;
-    if (this.#done || reservation === null) return true;
-    this.#done = true;
-    return this.#settler.settle(reservation, status) || runtime.settings.metering.onJournalFailure === "serve";
-  }
-}
-
-function upgradeFault(passage: Passage): Refusal | null {
-  const { head, route } = passage;
-  if (route.builtin)
-    return refuse("malformed_request", "upgrade:builtin", "The gateway's own endpoints are not upgraded");
-  if (head.upgrade?.toLowerCase() !== "websocket")
-    return refuse("malformed_request", "upgrade:protocol", "The only upgrade offered is websocket");
-  return hasBody(head) ? refuse("malformed_request", "upgrade:body", "An upgrade request has no body") : null;
-}
-
-function unreachable(passage: Passage): Refusal {
-  return refuse("upstream_unreachable", `upstream:${passage.route.upstream.name}`, "Upstream cannot be reached");
-}
-
-/** http-proxy-3 forwards `headers` and `url` of the request: they become exactly what the full lane would send. */
-function rewrite(request: IncomingMessage, passage: Passage, target: Target): void {
-  const headers: Record<string, string | string[]> = {};
-  const flat = [...upstreamRequestHeaders(passage, target.url.host), "connection", "Upgrade", "upgrade", "websocket"];
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = (flat[i] ?? "").toLowerCase();
-    const before = headers[name];
-    const value = flat[i + 1] ?? "";
-    headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
-  }
-  Object.defineProperty(request, "headers", { value: headers });
-  request.url = passage.target;
 }

@@ -17,16 +17,7 @@ const HIDDEN = [
   "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "transfer-encoding", "upgrade", "x-tollgate-account",
   "x-tollgate-plan", "x-consumer-id", "x-request-id", "x-named",
 ]; // biome-ignore format: a list
-const SHOWN = [
-  "content-type",
-  "content-length",
-  "set-cookie",
-  "www-authenticate",
-  "date",
-  "trailer",
-  "x-custom",
-  "server",
-];
+const SHOWN = ["content-type", "content-length", "set-cookie", "www-authenticate", "date", "x-custom", "server"];
 
 test("hop-by-hop, identity and named fields are left out whatever their case, the others stay line by line in order", () => {
   const field = (names: readonly string[], value: string) =>
@@ -35,7 +26,7 @@ test("hop-by-hop, identity and named fields are left out whatever their case, th
   fc.assert(
     fc.property(fields, fc.boolean(), (list, limited) => {
       const raw = [...list.flat(), "Connection", "close, X-Named"];
-      const headers = clientResponseHeaders(raw, passage(limited ? LIMITS : []));
+      const headers = clientResponseHeaders(raw, passage(limited ? LIMITS : []), 200);
       const own = ["x-request-id", "req_mine", ...(limited ? LIMITS : [])];
       const shown = list.filter(([, value]) => value === "shown").flat();
       expect(headers).toEqual([...shown, ...own]);
@@ -46,12 +37,21 @@ test("hop-by-hop, identity and named fields are left out whatever their case, th
 
 test("limits of the upstream pass where the gateway sets none, and give way where it does", () => {
   const raw = ["RateLimit", "theirs", "X-RateLimit-Remaining", "1", "ratelimit-policy", "theirs", "Retry-After", "5"];
-  expect(clientResponseHeaders(raw, passage())).toEqual([...raw, "x-request-id", "req_mine"]);
-  expect(clientResponseHeaders(raw, passage(LIMITS))).toEqual([
+  expect(clientResponseHeaders(raw, passage(), 200)).toEqual([...raw, "x-request-id", "req_mine"]);
+  expect(clientResponseHeaders(raw, passage(LIMITS), 200)).toEqual([
     "Retry-After",
     "5",
     "x-request-id",
     "req_mine",
     ...LIMITS,
   ]);
+});
+
+test("trailers are announced only where an answer can have them", () => {
+  const announced = (raw: readonly string[], status: number) =>
+    clientResponseHeaders([...raw, "Trailer", "X-Sum"], passage(), status).includes("Trailer");
+  expect(announced(["Transfer-Encoding", "chunked"], 200)).toBe(true);
+  expect(announced(["Content-Length", "3"], 200)).toBe(false);
+  expect(announced([], 204)).toBe(false);
+  expect(announced([], 304)).toBe(false);
 });
