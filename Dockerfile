@@ -19,7 +19,7 @@ RUN mkdir -p /data /etc/tollgate node_modules/.cache && chown node:node /data no
 USER node
 VOLUME /data
 EXPOSE 8080 8081
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/_tollgate/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["node", "src/main.ts", "health", "-c", "/etc/tollgate/gateway.yaml"]
 ENTRYPOINT ["node", "src/main.ts"]
 CMD ["start", "-c", "/etc/tollgate/gateway.yaml"]

@@ -18,6 +18,7 @@ export async function demoKey(gateway: Gateway): Promise<string> {
   const known = kept === null ? null : await keys.bySecret(kept);
   if (kept !== null && known !== null && !known.revoked) return kept;
   const account = await accounts.getOrCreate(ACCOUNT);
+  if (account === null) throw new Error("The demo account cannot be made");
   const roles = Object.hasOwn(settings().roles, ROLE) ? [ROLE] : [];
   const made = await keys.create(identity.keys.brand, {
     accountId: account.id,

@@ -5,6 +5,7 @@ import { addAccounts } from "./accounts.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { version } from "./context.ts";
 import { addExplain } from "./explain.ts";
+import { addHealth } from "./health.ts";
 import { addKeys } from "./keys.ts";
 import { addStart } from "./start.ts";
 import { addToken } from "./token.ts";
@@ -21,6 +22,7 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addConfigCommands(program);
   addExplain(program);
   addAccounts(program);
+  addHealth(program);
   addKeys(program);
   addToken(program);
   addUsage(program);

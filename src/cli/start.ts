@@ -33,11 +33,11 @@ async function start(options: StartOptions, workerEntry: URL): Promise<void> {
   const log = pino({ level: options.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
   const gateway = await Gateway.open({ settings, log, logLevel: options.logLevel, workerEntry });
   const started = await gateway.start();
+  if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
   const reloader = new Reloader(gateway, settings.file, log);
   const facts = { listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid };
   const demo = options.demo === true ? await startDemo(gateway, log) : null;
   log.info({ event: "ready", ...facts }, "Ready");
-  if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
   if (demo !== null) process.stdout.write(demoText(started.listen, settings.server.prefix, demo.key));
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");

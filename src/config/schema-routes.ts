@@ -105,6 +105,7 @@ export const Route = Type.Object(
         Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: "Units of this meter; 0 is as if left out." }),
         {
           ...strict,
+          maxProperties: 64,
           description: "Units each request costs, by meter.",
         },
       ),

@@ -17,7 +17,7 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import { Ledger } from "#control-plane/metering/ledger.ts";
-import { countedWindows, seedCounters } from "#control-plane/metering/usage.ts";
+import { seedCounters } from "#control-plane/metering/usage.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { DataFolderLock } from "#control-plane/store/lock.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
@@ -51,6 +51,7 @@ export class Foundation {
   /** Names this run in the names of its journal segments. */
   readonly run = randomBytes(8).toString("hex");
   readonly #parts: FoundationParts;
+  readonly #counted = new Set<string>();
 
   /** Throws with a clear message, and leaves nothing behind. */
   static async open(parts: FoundationParts): Promise<Foundation> {
@@ -102,7 +103,19 @@ export class Foundation {
   /** Brings ledger and counters to where the journal is; once, before anyone counts. */
   async recover(): Promise<void> {
     await this.ledger.fold();
-    await seedCounters(this.db, this.counters, countedWindows(this.#parts.settings()));
+    await this.countMeters(Object.keys(this.#parts.settings().meters));
+  }
+
+  /** Fills the counters of meters that this run has not counted yet. */
+  async countMeters(meters: readonly string[]): Promise<void> {
+    const added = meters.filter((meter) => !this.#counted.has(meter));
+    const unplaced = await seedCounters(this.db, this.counters, added);
+    for (const meter of added) this.#counted.add(meter);
+    if (unplaced > 0)
+      this.#parts.log.error(
+        { event: "counters-full", unplaced },
+        "The table of counters is full: some accounts will be refused",
+      );
   }
 
   async close(): Promise<void> {

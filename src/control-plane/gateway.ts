@@ -5,7 +5,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
@@ -14,17 +14,18 @@ import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { Answers } from "#control-plane/accounts/answers.ts";
-import { type AdminToken, adminToken } from "#control-plane/api/admin-token.ts";
+import { type AdminToken, keepAdminToken, type OpenedToken, openAdminToken } from "#control-plane/api/admin-token.ts";
 import { buildAdmin } from "#control-plane/api/admin.ts";
 import { buildMetrics } from "#control-plane/api/metrics.ts";
 import { buildSelfService } from "#control-plane/api/self-service.ts";
 import { Fleet } from "#control-plane/fleet/fleet.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
+import { type RunFile, readRunFile } from "#control-plane/store/lock.ts";
 import { Foundation } from "./foundation.ts";
-import { countedWindows, seedCounters } from "#control-plane/metering/usage.ts";
 
 /** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
 const RATE_ENTRIES = 1_048_576;
+const SOCKET_DIR_PREFIX = "tollgate-";
 const FOLD_MS = 1000;
 const SWEEP_MS = 10 * 60_000;
 
@@ -50,14 +51,13 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #fleet: Fleet;
   readonly #metricsTable = createMetrics();
-  readonly #socketDir = mkdtempSync(join(tmpdir(), "tollgate-"));
+  readonly #socketDir = mkdtempSync(join(tmpdir(), SOCKET_DIR_PREFIX));
   readonly #apps: FastifyInstance[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #adminToken: AdminToken;
   readonly #newAdminToken: string | null;
   #settings: Settings;
   #snapshot: Snapshot;
-  #counted: ReadonlySet<string>;
   #ready = false;
   #configGood = true;
 
@@ -72,22 +72,17 @@ export class Gateway {
       publishKeys: async (issuer, keys) => gateway?.fleet.useKeySet(issuer, keys),
       isLive: (writer) => gateway?.fleet.isLive(writer) ?? false,
     });
-    gateway = new Gateway(parts, foundation, await adminToken(foundation.db, parts.settings.server.adminToken));
+    gateway = new Gateway(parts, foundation, await openAdminToken(foundation.db, parts.settings.server.adminToken));
     return gateway;
   }
 
-  private constructor(
-    parts: GatewayParts,
-    foundation: Foundation,
-    token: { readonly token: AdminToken; readonly made: string | null },
-  ) {
+  private constructor(parts: GatewayParts, foundation: Foundation, token: OpenedToken) {
     this.#parts = parts;
     this.foundation = foundation;
     this.#adminToken = token.token;
     this.#newAdminToken = token.made;
     this.#settings = parts.settings;
     this.#snapshot = snapshotOf(parts.settings, null);
-    this.#counted = countedWindows(parts.settings);
     const { services, keySets } = foundation;
     const answers = new Answers(services.accounts, services.keys, (issuer) => keySets.refresh(issuer));
     const start = {
@@ -124,9 +119,11 @@ export class Gateway {
       await this.#listenControl();
       const port = await this.#fleet.start();
       const admin = await this.#listenAdmin();
+      removeLeftBehind(readRunFile(this.#settings.store.dataDir));
       this.foundation.lock.announce({ pid: process.pid, opsSocket: join(this.#socketDir, "ops.sock") });
       this.#every(FOLD_MS, () => this.foundation.ledger.fold());
       this.#every(SWEEP_MS, async () => void this.foundation.counters.sweep(Date.now()));
+      if (this.#newAdminToken !== null) await keepAdminToken(this.foundation.db, this.#newAdminToken);
       this.#ready = true;
       return {
         listen: textAddress(this.#settings.server.listen.host, port),
@@ -178,12 +175,10 @@ export class Gateway {
    * that need a restart. Throws and changes nothing when they cannot be used.
    */
   async reload(settings: Settings): Promise<readonly string[]> {
-    const { keySets, ledger, db, counters } = this.foundation;
-    await keySets.use(settings.identity.issuers);
-    const counted = new Set(countedWindows(settings));
+    const { keySets, ledger } = this.foundation;
     await ledger.fold();
-    await seedCounters(db, counters, counted.difference(new Set(this.#counted)));
-    this.#counted = counted.union(new Set(this.#counted));
+    await this.foundation.countMeters(Object.keys(settings.meters));
+    await keySets.use(settings.identity.issuers);
     const ignored = needRestart(this.#settings, settings);
     const { listen, admin } = this.#settings.server;
     this.#settings = { ...settings, server: { ...settings.server, listen, admin }, store: this.#settings.store };
@@ -204,7 +199,14 @@ export class Gateway {
   async stop(): Promise<boolean> {
     this.#ready = false;
     const inTime = await this.#fleet.stop(this.#settings.server.drainTimeoutMs);
-    await this.foundation.ledger.fold();
+    try {
+      await this.foundation.ledger.fold();
+    } catch (error) {
+      this.#parts.log.error(
+        { event: "fold-failed", err: error },
+        "Usage is still in the journal; the next start takes it in",
+      );
+    }
     await this.#close();
     return inTime;
   }
@@ -233,6 +235,8 @@ function needRestart(before: Settings, after: Settings): readonly string[] {
     ["server.admin", before.server.admin, after.server.admin],
     ["server.workers", before.server.workers, after.server.workers],
     ["server.limits.headerBytes", before.server.limits.headerBytesMax, after.server.limits.headerBytesMax],
+    // A token taken out of the file stays in force: the one made at first start is known only to the operator.
+    ["server.adminToken", after.server.adminToken === null ? before.server.adminToken : null, null],
     ["store.url", before.store.file, after.store.file],
   ];
   return pairs.flatMap(([name, old, now]) => (JSON.stringify(old) === JSON.stringify(now) ? [] : [name]));
@@ -240,4 +244,10 @@ function needRestart(before: Settings, after: Settings): readonly string[] {
 
 function textAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The socket folder of an earlier run that was killed. We hold the lock, so nobody uses it. */
+function removeLeftBehind(run: RunFile | null): void {
+  const dir = run === null || run.opsSocket === null ? null : dirname(run.opsSocket);
+  if (dir !== null && basename(dir).startsWith(SOCKET_DIR_PREFIX)) rmSync(dir, { recursive: true, force: true });
 }

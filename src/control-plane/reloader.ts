@@ -2,8 +2,8 @@
  * Reload on SIGHUP and when the file changes. Main thread. One reload at a time; a good file takes effect as a whole, a bad one is
  * logged with every fault and the settings in force go on.
  */
-import { type FSWatcher, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import { type FSWatcher, realpathSync, statSync, watch } from "node:fs";
+import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { ConfigFaults, formatFault } from "#config/faults.ts";
 import { loadSettings } from "#config/load.ts";
@@ -16,7 +16,9 @@ export class Reloader {
   readonly #gateway: Gateway;
   readonly #file: string;
   readonly #log: Logger;
-  readonly #watcher: FSWatcher;
+  readonly #watcher: FSWatcher | null;
+  /** What the file was when it was last looked at. */
+  #seen: string;
   #timer: NodeJS.Timeout | null = null;
   #underWay: Promise<void> = Promise.resolve();
 
@@ -24,13 +26,29 @@ export class Reloader {
     this.#gateway = gateway;
     this.#file = file;
     this.#log = log;
-    // The folder, not the file: a file that is replaced is another one.
-    this.#watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
-      if (name === basename(file)) this.#changed();
-    });
-    this.#watcher.on("error", (error) =>
-      log.warn({ event: "watch-failed", err: error }, "The configuration file is not watched any more; use SIGHUP"),
-    );
+    this.#seen = stateOf(file);
+    this.#watcher = this.#watch();
+  }
+
+  /** The folder, not the file: a file that is replaced is another one, and a mounted one changes behind its link. */
+  #watch(): FSWatcher | null {
+    const failed = (error: unknown) => {
+      this.#log.warn({ event: "watch-failed", err: error }, "The configuration file is not watched; use SIGHUP");
+    };
+    try {
+      const watcher = watch(dirname(this.#file), { persistent: false }, () => this.#looked());
+      return watcher.on("error", failed);
+    } catch (error) {
+      failed(error);
+      return null;
+    }
+  }
+
+  #looked(): void {
+    const now = stateOf(this.#file);
+    if (now === this.#seen) return;
+    this.#seen = now;
+    this.#changed();
   }
 
   #changed(): void {
@@ -62,6 +80,16 @@ export class Reloader {
 
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#watcher.close();
+    this.#watcher?.close();
+  }
+}
+
+/** Changes whenever the file does; empty while there is none. */
+function stateOf(file: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(file);
+    return `${realpathSync(file)} ${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return "";
   }
 }

@@ -107,7 +107,7 @@ class Walk {
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
-    const refusal = principal === null ? null : authorize(principal, route, values);
+    const refusal = authorize(principal, route, values);
     if (refusal !== null) return refusal;
     this.step("authorize", "allowed");
     this.phase = "admit";

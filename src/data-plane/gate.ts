@@ -85,8 +85,7 @@ export class Gate {
   }
 
   #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
-    if (principal === null) return this.#admit(routed, null);
-    if (isRefusal(principal)) return refusedAt(principal, routed);
+    if (principal !== null && isRefusal(principal)) return refusedAt(principal, routed);
     const refusal = authorize(principal, routed.route, routed.values);
     return refusal === null ? this.#admit(routed, principal) : refusedAt(refusal, routed);
   }

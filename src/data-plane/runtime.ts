@@ -9,7 +9,6 @@ import { BUILTIN_ROUTES } from "#shared/builtin-routes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 import { compileRate } from "#data-plane/policy/rates.ts";
-import { type WindowKinds, windowKindsOf } from "#data-plane/policy/quotas.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { RouteMatch } from "#data-plane/route/route-table.ts";
 import { Routes } from "#data-plane/route/routes.ts";
@@ -23,7 +22,6 @@ export interface Runtime {
   readonly version: number;
   readonly settings: Settings;
   readonly routes: Routes<CompiledRoute>;
-  readonly windowKinds: WindowKinds;
   readonly trustedProxies: BlockList;
   readonly traces: TraceIds;
 }
@@ -37,7 +35,6 @@ export function buildRuntime(snapshot: Snapshot, pools: Pools, control: Upstream
     version: snapshot.version,
     settings,
     routes: new Routes(settings.server.prefix, builtin, own),
-    windowKinds: windowKindsOf(settings),
     trustedProxies: addressSet(settings.server.trustedProxies),
     traces,
   });
@@ -92,7 +89,12 @@ function compileBuiltin(
     builtin: true,
     metric: snapshot.routeMetrics[route.name] ?? OTHER_METRIC,
   };
-  return { host: null, path, methods: [route.method], route: Object.freeze(compiled) };
+  return {
+    host: null,
+    path,
+    methods: route.method === "GET" ? ["GET", "HEAD"] : [route.method],
+    route: Object.freeze(compiled),
+  };
 }
 
 function parametersOf(path: string): readonly string[] {

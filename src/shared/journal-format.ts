@@ -74,8 +74,8 @@ export interface RecordsRead {
   readonly charges: readonly Charge[];
   /** Bytes of `from` that held whole records. */
   readonly bytes: number;
-  /** Why it stopped: all read, the rest is incomplete (more may come), or the rest is damaged. */
-  readonly rest: "none" | "incomplete" | "damaged";
+  /** Why it stopped: all read; the rest is incomplete (more may come), damaged, or whole but of a kind this version does not know. */
+  readonly rest: "none" | "incomplete" | "damaged" | "unknown";
 }
 
 /** Reads whole records from the start of `from`. */
@@ -89,8 +89,9 @@ export function readRecords(from: Buffer): RecordsRead {
     const end = at + HEAD_BYTES + length;
     if (end > from.length) return { charges, bytes: at, rest: "incomplete" };
     const payload = from.subarray(at + HEAD_BYTES, end);
-    const charge = crc32(payload) === from.readUInt32LE(at + 4) ? readCharge(payload) : null;
-    if (charge === null) return { charges, bytes: at, rest: "damaged" };
+    if (crc32(payload) !== from.readUInt32LE(at + 4)) return { charges, bytes: at, rest: "damaged" };
+    const charge = readCharge(payload);
+    if (charge === null) return { charges, bytes: at, rest: "unknown" };
     charges.push(charge);
     at = end;
   }

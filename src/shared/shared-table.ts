@@ -14,7 +14,7 @@ import { hash, randomFillSync } from "node:crypto";
 
 const MAGIC = 0x54_47_54_31;
 const HEADER_WORDS = 16;
-const WAYS = 8;
+const WAYS = 16;
 
 /** Names one entry. `entry` remembers where it was last found; it is a hint, checked on every use. */
 export interface SlotKey {

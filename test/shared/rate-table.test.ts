@@ -27,15 +27,15 @@ test("4 threads that fight over the places of idle buckets never take more than 
   // Twice as many keys as places, all idle at START_NS: every claim takes a place over.
   const past = rates(table);
   const bucket = bucketOf(10, 1_000, 10);
-  for (let i = 0; i < 32; i++) past.take(past.key(`old-${i}`), bucket, 1n);
-  const keys = Array.from({ length: 40 }, (_, index) => `new-${index}`);
+  for (let i = 0; i < 200; i++) past.take(past.key(`old-${i}`), bucket, 1n);
+  const keys = Array.from({ length: 80 }, (_, index) => `new-${index}`);
   const job = {
     kind: "rate", table, keys, attempts: 4_000, limit: 10, perMs: 1_000, burst: 10, nowNs: START_NS,
   } as const; // biome-ignore format: one job
   const outcomes = await onThreads([job, job, job, job]);
   // Every place went to one new key, whose bucket was then emptied to its last token and not beyond.
-  expect(sumOf(outcomes, "taken")).toBe(16 * 10);
-  expect(sumOf(outcomes, "full")).toBe((40 - 16) * 400);
+  expect(sumOf(outcomes, "taken")).toBe(32 * 10);
+  expect(sumOf(outcomes, "full")).toBe((80 - 32) * 200);
 });
 
 test("a set of live buckets refuses a new key and keeps every one of its own", () => {
@@ -43,7 +43,7 @@ test("a set of live buckets refuses a new key and keeps every one of its own", (
   const bucket = bucketOf(10, 1_000, 3);
   const keys = Array.from({ length: 200 }, (_, index) => table.key(`key-${index}`));
   const live = keys.filter((key) => table.take(key, bucket, START_NS) === "taken");
-  expect(live).toHaveLength(16);
+  expect(live).toHaveLength(32);
   for (const key of keys) {
     const known = live.includes(key);
     expect(table.take(key, bucket, START_NS)).toBe(known ? "taken" : "full");
@@ -62,7 +62,7 @@ test("an idle bucket gives its place to a new key, one that is not full again do
   // After 1.5 s the others are full again, the busy ones lack a token.
   const later = START_NS + (3n * SECOND_NS) / 2n;
   const newcomers = others.filter((key) => table.take(key, bucket, later) === "taken");
-  expect(newcomers).toHaveLength(16 - busy.length);
+  expect(newcomers).toHaveLength(32 - busy.length);
   for (const key of busy) expect(table.left(key, bucket, later)).toBe(1);
 });
 

@@ -22,6 +22,11 @@ export interface AccountChange {
   readonly state?: "active" | "suspended";
 }
 
+/** Our own ids: an account known by one from outside could pass for another. */
+export function isReserved(externalId: string): boolean {
+  return externalId.startsWith("acct_");
+}
+
 export class Accounts {
   readonly #db: Database;
   readonly #announce: Announce;
@@ -39,8 +44,9 @@ export class Accounts {
     return account;
   }
 
-  /** The account the operator's systems know by this id; made at first sight. Two at once make one. */
-  async getOrCreate(externalId: string): Promise<Account> {
+  /** The account the operator's systems know by this id; made at first sight. Two at once make one. null: the id is reserved. */
+  async getOrCreate(externalId: string): Promise<Account | null> {
+    if (isReserved(externalId)) return null;
     const made =
       (await this.byExternalId(externalId)) ?? (await this.#insert({ name: externalId, externalId, plan: null }));
     const account = made ?? (await this.byExternalId(externalId));

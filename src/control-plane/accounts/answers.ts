@@ -25,11 +25,10 @@ export class Answers {
         return { kind: "key", key: key === null ? null : keyRecord(key) };
       }
       case "account": {
-        const account = await this.#accounts.byId(question.id);
-        return { kind: "account", account: account === null ? null : accountRecord(account) };
+        return { kind: "account", account: recordOrNull(await this.#accounts.byId(question.id)) };
       }
       case "external-account":
-        return { kind: "account", account: accountRecord(await this.#accounts.getOrCreate(question.externalId)) };
+        return { kind: "account", account: recordOrNull(await this.#accounts.getOrCreate(question.externalId)) };
       case "refresh-keys":
         await this.#refreshKeys(question.issuer);
         return { kind: "refresh-keys" };
@@ -39,6 +38,10 @@ export class Answers {
 
 function keyRecord({ id, accountId, roles, scopes, expiresAtMs, revoked }: ApiKey): KeyRecord {
   return { id, accountId, roles, scopes, expiresAtMs, revoked };
+}
+
+function recordOrNull(account: Account | null): AccountRecord | null {
+  return account === null ? null : accountRecord(account);
 }
 
 function accountRecord({ id, externalId, name, state, plan }: Account): AccountRecord {

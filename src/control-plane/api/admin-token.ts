@@ -1,6 +1,5 @@
 /** The admin token: made and printed once at first start, kept only as a hash; or set in gateway.yaml. Main thread. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { sql } from "kysely";
 import type { Database } from "#control-plane/store/database.ts";
 
 const FACT = "admin_token_sha256";
@@ -28,26 +27,25 @@ export class AdminToken {
   }
 }
 
-/** The token in force. `made` is its text when this call made it, the only time it can be shown. */
-export async function adminToken(
-  db: Database,
-  configured: string | null,
-): Promise<{ readonly token: AdminToken; readonly made: string | null }> {
+/** The token in force, and its text when it is a new one that `keep` has yet to make lasting. */
+export interface OpenedToken {
+  readonly token: AdminToken;
+  readonly made: string | null;
+}
+
+/** Reads the token in force; makes one, in memory only, when there is none. */
+export async function openAdminToken(db: Database, configured: string | null): Promise<OpenedToken> {
   if (configured !== null) return { token: new AdminToken(digest(configured)), made: null };
+  const kept = await db.selectFrom("facts").select("value").where("name", "=", FACT).executeTakeFirst();
+  if (kept !== undefined) return { token: new AdminToken(Buffer.from(kept.value, "base64url")), made: null };
   const made = `tg_admin_${randomBytes(24).toString("base64url")}`;
-  const value = digest(made).toString("base64url");
-  const inserted = await db
+  return { token: new AdminToken(digest(made)), made };
+}
+
+/** Keeps a new token's hash. Only when the start has succeeded: a token that is never shown must not be the one in force. */
+export async function keepAdminToken(db: Database, made: string): Promise<void> {
+  await db
     .insertInto("facts")
-    .values({ name: FACT, value })
-    .onConflict((conflict) => conflict.column("name").doNothing())
-    .executeTakeFirst();
-  const { value: kept } = await db
-    .selectFrom("facts")
-    .select("value")
-    .where("name", "=", sql.lit(FACT))
-    .executeTakeFirstOrThrow();
-  return {
-    token: new AdminToken(Buffer.from(kept, "base64url")),
-    made: inserted.numInsertedOrUpdatedRows === 1n ? made : null,
-  };
+    .values({ name: FACT, value: digest(made).toString("base64url") })
+    .execute();
 }

@@ -7,7 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { usageRows } from "#control-plane/metering/usage.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import { type Account, isReserved } from "#control-plane/accounts/accounts.ts";
 import type { AdminToken } from "./admin-token.ts";
 import { newControlApp } from "./control-app.ts";
 import { registerHealth } from "./health.ts";
@@ -80,6 +80,13 @@ function registerAccounts(plain: FastifyInstance, services: Services): void {
   app.post("/admin/accounts", { schema: { body: AccountBody } }, async (request, reply) => {
     const { name, externalId, plan } = request.body;
     checkPlan(services, plan);
+    if (externalId !== undefined && externalId !== null && isReserved(externalId)) {
+      reject(
+        "malformed_request",
+        "account:external-id",
+        "An external id cannot begin with acct_: those are the gateway's own",
+      );
+    }
     const account = await services.accounts.create({ name, externalId: externalId ?? null, plan: plan ?? null });
     return reply.code(201).send(accountView(account));
   });
@@ -100,7 +107,7 @@ function registerAccounts(plain: FastifyInstance, services: Services): void {
     return {
       account: account.id,
       plan: plan.id,
-      meters: await accountUsage(services.usage, settings, account.id, plan),
+      meters: accountUsage(services.usage.counters, settings, account.id, plan),
     };
   });
 }

@@ -24,12 +24,11 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
   const plan = settings.plans[header(request, INTERNAL_HEADERS.plan) ?? ""] ?? settings.plans[settings.defaultPlan];
   if (plan === undefined) throw new Error("Settings have no default plan");
   const keyId = header(request, INTERNAL_HEADERS.keyId);
-  const scopes = list(header(request, INTERNAL_HEADERS.scope), " ");
   return {
     account,
     user: header(request, INTERNAL_HEADERS.user),
-    roles: list(header(request, INTERNAL_HEADERS.roles), ","),
-    scopes: keyId !== null && scopes.length === 0 ? null : scopes,
+    roles: list(request, INTERNAL_HEADERS.roles, ",") ?? [],
+    scopes: list(request, INTERNAL_HEADERS.scope, " "),
     plan,
     keyId,
   };
@@ -41,6 +40,9 @@ function header(request: FastifyRequest, name: string): string | null {
   return typeof value === "string" && value !== "" ? decodeURIComponent(value) : null;
 }
 
-function list(text: string | null, separator: string): readonly string[] {
-  return text === null ? [] : text.split(separator);
+/** Split first, decoded then: an item may hold the separator. null when the header is not there; empty when it is. */
+function list(request: FastifyRequest, name: string, separator: string): readonly string[] | null {
+  const value = request.headers[name];
+  if (typeof value !== "string") return null;
+  return value === "" ? [] : value.split(separator).map(decodeURIComponent);
 }

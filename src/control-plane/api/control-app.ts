@@ -18,6 +18,8 @@ export function newControlApp(services: Services, log: FastifyBaseLogger): Fasti
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
+    // Ids of up to 255 characters, escaped.
+    routerOptions: { maxParamLength: 1024 },
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : newId("req");

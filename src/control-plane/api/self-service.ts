@@ -8,7 +8,7 @@ import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { newControlApp } from "./control-app.ts";
 import { callerOf } from "./caller.ts";
 import { registerHealth } from "./health.ts";
-import { ownKey } from "./key-wishes.ts";
+import { keyManager, mayRevoke, ownKey } from "./key-wishes.ts";
 import { reject } from "./problems.ts";
 import { IdParams, OwnKeyBody, Page } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -46,7 +46,7 @@ function registerBilling(app: FastifyInstance, services: Services): void {
   }));
   app.get("/billing/usage", async (request) => {
     const { account, plan } = await callerOf(request, services);
-    const meters = await accountUsage(services.usage, services.settings(), account.id, plan);
+    const meters = accountUsage(services.usage.counters, services.settings(), account.id, plan);
     return { account: account.id, plan: plan.id, meters };
   });
 }
@@ -54,19 +54,15 @@ function registerBilling(app: FastifyInstance, services: Services): void {
 function registerKeys(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   app.get("/api-keys", { schema: { querystring: Page } }, async (request) => {
-    const { account } = await callerOf(request, services);
+    const { account } = await keyManager(request, services);
     const { limit, cursor } = request.query;
     return pageView(await services.keys.list(account.id, limit + 1, cursor ?? null), limit, keyView);
   });
   app.post("/api-keys", { schema: { body: OwnKeyBody } }, async (request, reply) => {
-    const { account, roles, scopes, keyId } = await callerOf(request, services);
+    const { account, roles, scopes, keyId } = await keyManager(request, services);
     const key = keyId === null ? null : await services.keys.byId(keyId);
     const settings = services.settings();
-    const wanted = ownKey(
-      request.body,
-      { accountId: account.id, roles, scopes: keyId === null ? null : scopes, key },
-      settings,
-    );
+    const wanted = ownKey(request.body, { accountId: account.id, roles, scopes, key }, settings);
     const made = await services.keys.create(settings.identity.keys.brand, wanted);
     return reply
       .code(201)
@@ -74,8 +70,12 @@ function registerKeys(plain: FastifyInstance, services: Services): void {
       .send({ ...keyView(made.key), key: made.secret });
   });
   app.delete("/api-keys/:id", { schema: { params: IdParams } }, async (request) => {
-    const { account } = await callerOf(request, services);
-    const key = await services.keys.revoke(request.params.id, account.id);
-    return key === null ? reject("not_found", "key:id", `No key ${request.params.id} in this account`) : keyView(key);
+    const caller = await keyManager(request, services);
+    const key = await services.keys.byId(request.params.id);
+    if (key === null || key.accountId !== caller.account.id) {
+      reject("not_found", "key:id", `No key ${request.params.id} in this account`);
+    }
+    if (!mayRevoke(caller, key)) reject("permission_denied", "key:role", "The key has a role that this key lacks");
+    return keyView((await services.keys.revoke(key.id, caller.account.id)) ?? key);
   });
 }

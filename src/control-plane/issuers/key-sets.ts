@@ -3,6 +3,7 @@
  * Fetched at start and every five minutes; a token with an unknown `kid` asks for one more, at most every 10 s an issuer.
  * The last good set is kept on disk and goes on being used while the issuer is down, also across restarts.
  */
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -15,6 +16,8 @@ import { type ReadKeySet, readKeySet } from "./key-policy.ts";
 const FETCH_TIMEOUT_MS = 5000;
 const SET_BYTES_MAX = 1024 * 1024;
 const REFRESH_MS = 5 * 60_000;
+/** Pause between tries while an issuer has no keys at all. */
+const RETRY_MS = 2000;
 /** Least time between two fetches that unknown keys ask for. */
 const COOLDOWN_NS = 10_000_000_000n;
 
@@ -26,6 +29,8 @@ interface IssuerState {
   underWay: Promise<void> | null;
   /** When an unknown key last led to a fetch; null: never. */
   askedAtNs: bigint | null;
+  /** The next try of an issuer that has no keys yet. */
+  retry: NodeJS.Timeout | null;
 }
 
 export interface KeySetsParts {
@@ -42,6 +47,7 @@ export class IssuerKeySets {
   readonly #keptDir: string;
   #issuers = new Map<string, IssuerState>();
   readonly #timer: NodeJS.Timeout;
+  #stopped = false;
 
   constructor(parts: KeySetsParts) {
     this.#parts = parts;
@@ -72,7 +78,7 @@ export class IssuerKeySets {
   #stateFor(settings: IssuerSettings): IssuerState {
     const known = this.#issuers.get(settings.name);
     if (known !== undefined && JSON.stringify(known.settings) === JSON.stringify(settings)) return known;
-    return { settings, keys: [], text: "", underWay: null, askedAtNs: null };
+    return { settings, keys: [], text: "", underWay: null, askedAtNs: null, retry: null };
   }
 
   current(): KeySets {
@@ -93,7 +99,9 @@ export class IssuerKeySets {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
+    for (const { retry } of this.#issuers.values()) if (retry !== null) clearTimeout(retry);
   }
 
   async #fetchAll(): Promise<void> {
@@ -117,17 +125,29 @@ export class IssuerKeySets {
     if (settings.jwks.kind !== "url") return;
     try {
       const text = await download(settings.jwks.url);
+      // A reload may have given the name to another issuer meanwhile: these keys are not its.
+      if (this.#issuers.get(settings.name) !== state) return;
       if (text === state.text) return;
       const read = readKeySet(text, settings.algorithms);
       if (read.keys.length === 0) throw new Error("Key set has no usable key");
       this.#take(state, text, read);
-      this.#keep(settings.name, text);
+      this.#keep(settings, text);
       await this.#parts.publish(settings.name, state.keys);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const facts = { event: "key-set-failed", issuer: settings.name, reason, kept_keys: state.keys.length };
       this.#parts.log.warn(facts, "Key set could not be fetched; the last good one stays");
+      if (state.keys.length === 0) this.#retrySoon(state);
     }
+  }
+
+  /** An issuer without any keys refuses everybody: it is asked again soon, by no more than one timer. */
+  #retrySoon(state: IssuerState): void {
+    if (this.#stopped || state.retry !== null) return;
+    state.retry = setTimeout(() => {
+      state.retry = null;
+      if (this.#issuers.get(state.settings.name) === state) void this.#fetch(state);
+    }, RETRY_MS).unref();
   }
 
   #take(state: IssuerState, text: string, read: ReadKeySet): void {
@@ -155,21 +175,26 @@ export class IssuerKeySets {
 
   #readKept(state: IssuerState): void {
     try {
-      const text = readFileSync(this.#keptFile(state.settings.name), "utf8");
+      const text = readFileSync(this.#keptFile(state.settings), "utf8");
       this.#take(state, text, readKeySet(text, state.settings.algorithms));
     } catch {
       // None kept yet, or unreadable: the fetch that follows decides.
     }
   }
 
-  #keep(issuer: string, text: string): void {
-    const file = this.#keptFile(issuer);
+  #keep(settings: IssuerSettings, text: string): void {
+    const file = this.#keptFile(settings);
     writeFileSync(`${file}.new`, text, { mode: 0o600 });
     renameSync(`${file}.new`, file);
   }
 
-  #keptFile(issuer: string): string {
-    return join(this.#keptDir, `${issuer}.json`);
+  /** Bound to where the keys came from: another issuer or URL under the same name starts without them. */
+  #keptFile({ name, issuer, jwks }: IssuerSettings): string {
+    const source = createHash("sha256")
+      .update(JSON.stringify([issuer, jwks]))
+      .digest("hex")
+      .slice(0, 16);
+    return join(this.#keptDir, `${name}-${source}.json`);
   }
 }
 

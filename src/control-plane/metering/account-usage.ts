@@ -5,7 +5,6 @@ import { windowAt } from "#core/windows.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { Ledger } from "./ledger.ts";
-import { unitsIn } from "./usage.ts";
 
 export interface MeterUsage {
   readonly meter: string;
@@ -24,32 +23,26 @@ export interface UsageParts {
   readonly ledger: Ledger;
 }
 
-/** One line for each meter of the file. A meter without a quota is summed over the month, from the ledger. */
-export async function accountUsage(
-  parts: UsageParts,
+/** One line for each meter of the file; a meter without a quota is shown for the month. */
+export function accountUsage(
+  counters: CounterTable,
   settings: Settings,
   account: string,
   plan: PlanSettings,
-): Promise<readonly MeterUsage[]> {
-  await parts.ledger.fold();
+): readonly MeterUsage[] {
   const now = wallMs();
-  return Promise.all(
-    Object.keys(settings.meters).map(async (meter) => {
-      const quota = plan.quotas[meter];
-      const window = windowAt(quota?.per ?? "month", now);
-      const used =
-        quota === undefined
-          ? await unitsIn(parts.db, account, meter, window)
-          : parts.counters.used(parts.counters.key(account, meter, window));
-      const limit = quota?.limit ?? null;
-      return {
-        meter,
-        used,
-        limit,
-        remaining: limit === null ? null : Math.max(0, limit - used),
-        exceed: quota?.exceed ?? null,
-        window: { kind: window.kind, start: rfc3339(window.startMs), end: rfc3339(window.endMs) },
-      };
-    }),
-  );
+  return Object.keys(settings.meters).map((meter) => {
+    const quota = plan.quotas[meter];
+    const window = windowAt(quota?.per ?? "month", now);
+    const used = counters.used(counters.key(account, meter, window));
+    const limit = quota?.limit ?? null;
+    return {
+      meter,
+      used,
+      limit,
+      remaining: limit === null ? null : Math.max(0, limit - used),
+      exceed: quota?.exceed ?? null,
+      window: { kind: window.kind, start: rfc3339(window.startMs), end: rfc3339(window.endMs) },
+    };
+  });
 }

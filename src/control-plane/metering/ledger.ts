@@ -3,20 +3,20 @@
  * Invariant M2: the offset of a segment and the rows its records became change in one transaction, so each record counts once,
  * however often the process dies. A torn tail of a segment nobody writes any more is cut off, and said.
  */
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { wallMs } from "#core/clock.ts";
 import { hourOf } from "#core/windows.ts";
-import { type Charge, readRecords, SEGMENT_MAGIC } from "#shared/journal-format.ts";
+import { type Charge, type RecordsRead, readRecords, SEGMENT_MAGIC } from "#shared/journal-format.ts";
 import { parseSegmentFile } from "#shared/segment-name.ts";
 import { readPart } from "./segment-reader.ts";
 import type { Database } from "#control-plane/store/database.ts";
 
 /** Bytes folded in one transaction: some 10,000 records, about 20 ms of the main thread. */
 const STEP_BYTES = 1024 * 1024;
-/** How long a folded segment is kept. */
-const KEEP_MS = 7 * 86_400_000;
+/** How long a segment is kept after the ledger has taken it in. */
+const KEEP_MS = 3_600_000;
 
 interface Segment {
   readonly file: string;
@@ -38,6 +38,10 @@ export interface LedgerParts {
 export class Ledger {
   readonly #parts: LedgerParts;
   #folding: Promise<void> = Promise.resolve();
+  /** When each finished segment was finished; null: not read yet. */
+  #finished: Map<string, number> | null = null;
+  readonly #dropped = new Set<string>();
+  readonly #complained = new Set<string>();
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
@@ -51,28 +55,34 @@ export class Ledger {
   }
 
   async #foldAll(): Promise<void> {
+    await this.#rememberFinished();
     for (const segment of this.#segments()) await this.#foldSegment(segment);
+    this.#dropOld();
   }
 
-  /** In the order they were begun. The list is taken before any is read: a segment seen as finished was finished before. */
+  /** Which segments an earlier run of the process finished: once, so that a fold looks at no more than the open ones. */
+  async #rememberFinished(): Promise<void> {
+    if (this.#finished !== null) return;
+    const rows = await this.#parts.db.selectFrom("journal_segments").selectAll().where("finished", "=", 1).execute();
+    this.#finished = new Map(rows.map(({ file, updated_at: at }) => [file, at]));
+  }
+
+  /** Those not finished, in the order of their names. The list is taken before any is read: one seen as closed was closed before. */
   #segments(): readonly Segment[] {
-    const files = readdirSync(this.#parts.dir)
-      .filter((file) => parseSegmentFile(file) !== null)
-      .sort();
-    return files.map((file) => ({
+    const latest = new Map<string, number>();
+    const files = readdirSync(this.#parts.dir).flatMap((file) => {
+      const name = parseSegmentFile(file);
+      if (name === null) return [];
+      const writer = `${name.run}-${name.writer}`;
+      latest.set(writer, Math.max(name.number, latest.get(writer) ?? 0));
+      return this.#finished?.has(file) === true ? [] : [{ file, name, writer }];
+    });
+    files.sort((one, other) => (one.file < other.file ? -1 : 1));
+    return files.map(({ file, name, writer }) => ({
       file,
-      open: this.#isOpen(file, files),
+      open: name.run === this.#parts.run && latest.get(writer) === name.number && this.#parts.isLive(name.writer),
       bytes: statSync(join(this.#parts.dir, file)).size,
     }));
-  }
-
-  #isOpen(file: string, files: readonly string[]): boolean {
-    const name = parseSegmentFile(file);
-    if (name === null || name.run !== this.#parts.run || !this.#parts.isLive(name.writer)) return false;
-    return !files.some((other) => {
-      const later = parseSegmentFile(other);
-      return later !== null && later.run === name.run && later.writer === name.writer && later.number > name.number;
-    });
   }
 
   async #foldSegment(segment: Segment): Promise<void> {
@@ -81,28 +91,38 @@ export class Ledger {
       .selectAll()
       .where("file", "=", segment.file)
       .executeTakeFirst();
-    if (known?.finished === 1) return this.#dropOld(segment, known.updated_at);
     let at = known?.bytes ?? 0;
+    let rest: RecordsRead["rest"] = "none";
     while (at < segment.bytes) {
-      const { bytes, charges, damaged } = this.#read(segment, at);
-      if (bytes === 0 && damaged && !segment.open) this.#cut(segment, at);
-      if (bytes === 0) break;
-      at += bytes;
-      await this.#apply(segment, at, charges);
+      const read = this.#read(segment, at);
+      rest = read.rest;
+      if (read.bytes === 0) break;
+      at += read.bytes;
+      await this.#apply(segment, at, read.charges);
     }
-    if (!segment.open) await this.#finish(segment, at);
+    if (rest === "unknown" || (rest === "damaged" && segment.open)) return this.#complain(segment, at, rest);
+    if (segment.open) return;
+    if (at < segment.bytes) this.#cut(segment, at);
+    await this.#finish(segment, at);
   }
 
-  #read(
-    segment: Segment,
-    at: number,
-  ): { readonly bytes: number; readonly charges: readonly Charge[]; readonly damaged: boolean } {
+  /** A record cut by the end of a step is read whole with the next; at the end of the file it is a torn tail. */
+  #read(segment: Segment, at: number): RecordsRead {
     const text = readPart(join(this.#parts.dir, segment.file), at, Math.min(STEP_BYTES, segment.bytes - at));
-    const head = at === 0 ? SEGMENT_MAGIC.length : 0;
-    if (at === 0 && !text.subarray(0, head).equals(SEGMENT_MAGIC)) return { bytes: 0, charges: [], damaged: true };
+    if (at > 0) return readRecords(text);
+    const head = SEGMENT_MAGIC.length;
+    if (text.length < head) return { bytes: 0, charges: [], rest: "incomplete" };
+    if (!text.subarray(0, head).equals(SEGMENT_MAGIC)) return { bytes: 0, charges: [], rest: "unknown" };
     const read = readRecords(text.subarray(head));
-    // A record cut by the end of the step is read with the next one; one cut by the end of the file is a torn tail.
-    return { bytes: head + read.bytes, charges: read.charges, damaged: read.rest !== "none" };
+    return { ...read, bytes: head + read.bytes };
+  }
+
+  /** Usage that cannot be taken in stays where it is, for a newer version or an operator; said once a segment. */
+  #complain(segment: Segment, at: number, rest: string): void {
+    if (this.#complained.has(segment.file)) return;
+    this.#complained.add(segment.file);
+    const facts = { event: "journal-unreadable", segment: segment.file, at, reason: rest };
+    this.#parts.log.error(facts, "A journal segment cannot be read any further");
   }
 
   async #apply(segment: Segment, bytes: number, charges: readonly Charge[]): Promise<void> {
@@ -128,28 +148,33 @@ export class Ledger {
     });
   }
 
+  /** What is cut off is kept beside the segment: it is money, if only torn. */
   #cut(segment: Segment, at: number): void {
-    const facts = {
-      event: "journal-tail-cut",
-      segment: segment.file,
-      kept_bytes: at,
-      dropped_bytes: segment.bytes - at,
-    };
+    const path = join(this.#parts.dir, segment.file);
+    const dropped = segment.bytes - at;
+    const facts = { event: "journal-tail-cut", segment: segment.file, kept_bytes: at, dropped_bytes: dropped };
     this.#parts.log.warn(facts, "The end of a journal segment was torn and has been cut off");
-    truncateSync(join(this.#parts.dir, segment.file), at);
+    writeFileSync(`${path}.torn`, readPart(path, at, dropped), { mode: 0o600 });
+    truncateSync(path, at);
   }
 
   async #finish(segment: Segment, bytes: number): Promise<void> {
+    const now = wallMs();
     await this.#parts.db
       .insertInto("journal_segments")
-      .values({ file: segment.file, bytes, finished: 1, updated_at: wallMs() })
-      .onConflict((conflict) => conflict.column("file").doUpdateSet({ bytes, finished: 1, updated_at: wallMs() }))
+      .values({ file: segment.file, bytes, finished: 1, updated_at: now })
+      .onConflict((conflict) => conflict.column("file").doUpdateSet({ bytes, finished: 1, updated_at: now }))
       .execute();
+    this.#finished?.set(segment.file, now);
   }
 
   /** The row stays: should the removal fail, the segment must not count again. */
-  #dropOld(segment: Segment, finishedAtMs: number): void {
-    if (wallMs() - finishedAtMs > KEEP_MS) rmSync(join(this.#parts.dir, segment.file), { force: true });
+  #dropOld(): void {
+    for (const [file, finishedAt] of this.#finished ?? []) {
+      if (wallMs() - finishedAt <= KEEP_MS || this.#dropped.has(file)) continue;
+      rmSync(join(this.#parts.dir, file), { force: true });
+      this.#dropped.add(file);
+    }
   }
 }
 

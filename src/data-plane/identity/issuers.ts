@@ -19,7 +19,7 @@ const ISSUED_AHEAD_MAX_S = 60;
 export class Issuer {
   readonly settings: IssuerSettings;
   readonly #keys: readonly PublicKey[];
-  readonly #imported = new Map<PublicKey, Promise<CryptoKey | Uint8Array>>();
+  readonly #imported = new Map<string, Promise<CryptoKey | Uint8Array>>();
 
   constructor(settings: IssuerSettings, keys: readonly PublicKey[]) {
     this.settings = settings;
@@ -72,10 +72,12 @@ export class Issuer {
   }
 
   #import(key: PublicKey, alg: string): Promise<CryptoKey | Uint8Array> {
-    const known = this.#imported.get(key);
+    // By algorithm too: a key imported for one does not verify another.
+    const id = `${this.#keys.indexOf(key)} ${alg}`;
+    const known = this.#imported.get(id);
     if (known !== undefined) return known;
     const imported = importJWK({ ...key.jwk }, alg);
-    this.#imported.set(key, imported);
+    this.#imported.set(id, imported);
     return imported;
   }
 

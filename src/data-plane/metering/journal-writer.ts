@@ -4,7 +4,7 @@
  * `disk` the file is also synced every 20 ms. After a failed write the segment is given up and a new one tried each second,
  * so that nothing is ever appended behind a torn record.
  */
-import { closeSync, fdatasync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { MeteringSettings } from "#config/settings.ts";
 import { type Charge, SEGMENT_MAGIC, writeRecord } from "#shared/journal-format.ts";
@@ -95,6 +95,7 @@ export class JournalWriter {
       const file = segmentFile({ run: this.#place.run, writer: this.#place.writer, number: ++this.#number });
       this.#fd = openSync(join(this.#place.dir, file), "ax", 0o600);
       this.#bytes = 0;
+      if (this.#durability === "disk") syncFolder(this.#place.dir);
     } catch (error) {
       this.#giveUp(error);
       return;
@@ -115,6 +116,7 @@ export class JournalWriter {
   #close(): void {
     if (this.#fd === -1) return;
     try {
+      if (this.#durability === "disk") fdatasyncSync(this.#fd);
       closeSync(this.#fd);
     } catch (error) {
       this.#onFailure(error);
@@ -126,10 +128,22 @@ export class JournalWriter {
   #scheduleSync(): void {
     this.#sync ??= setTimeout(() => {
       this.#sync = null;
-      if (this.#fd === -1) return;
-      fdatasync(this.#fd, (error) => {
-        if (error !== null) this.#giveUp(error);
+      const fd = this.#fd;
+      if (fd === -1) return;
+      fdatasync(fd, (error) => {
+        // A segment closed meanwhile was synced then.
+        if (error !== null && fd === this.#fd) this.#giveUp(error);
       });
     }, SYNC_MS).unref();
+  }
+}
+
+/** A new file is on disk only when its folder is. */
+function syncFolder(dir: string): void {
+  const fd = openSync(dir, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

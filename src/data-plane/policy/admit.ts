@@ -52,10 +52,7 @@ export class Admitter {
     const atMs = wallMs();
     const ask: Ask = {
       rates: route.rates.map((rate) => this.#rates.apply(rate, route.name, principal, clientAddress)),
-      quotas:
-        principal === null
-          ? []
-          : this.#quotas.apply(principal.account.id, principal.plan, runtime.windowKinds, route.units, atMs),
+      quotas: principal === null ? [] : this.#quotas.apply(principal.account.id, principal.plan, route.units, atMs),
       nowNs: monotonicNs(),
     };
     const refusal = this.#look(ask, runtime, principal, atMs) ?? this.#take(ask, runtime, principal, atMs);
@@ -100,7 +97,7 @@ export class Admitter {
       const { slot, figures } = rate;
       const outcome = table.take(slot, figures.bucket, ask.nowNs);
       if (outcome === "taken") taken.push(() => table.giveBack(slot, figures.bucket));
-      else if (outcome === "full") return overloadedRefusal(`rate:${rate.settings.name}`);
+      else if (outcome === "full" && !rate.settings.shadow) return overloadedRefusal(`rate:${rate.settings.name}`);
       else if (!rate.settings.shadow) return rateRefusal(rate, table.waitNs(slot, figures.bucket, ask.nowNs));
     }
     return null;

@@ -9,10 +9,28 @@ import type { Principal } from "#data-plane/identity/principal.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 
 /** null: allowed. `values` are the path parameters, in the order of `route.parameters`, as they stand in the path. */
-export function authorize(principal: Principal, route: CompiledRoute, values: readonly string[]): Refusal | null {
+export function authorize(
+  principal: Principal | null,
+  route: CompiledRoute,
+  values: readonly string[],
+): Refusal | null {
+  if (principal === null) return asksNothing(route) ? null : anonymousRefusal(route);
   if (principal.account.state === "suspended")
     return refuse("account_suspended", "account:suspended", "Account is suspended");
   return checkGrants(principal, route) ?? checkTenant(principal, route, values);
+}
+
+function asksNothing({ require }: CompiledRoute): boolean {
+  const lists = [require.roles, require.permissions, require.scopes, require.features];
+  return lists.every((list) => list.length === 0) && require.accountParam === null && require.ownerParam === null;
+}
+
+function anonymousRefusal(route: CompiledRoute): Refusal {
+  return refuse(
+    "credentials_missing",
+    `route:${route.name}`,
+    "This route needs something of its caller, who is nobody",
+  );
 }
 
 function checkGrants(principal: Principal, route: CompiledRoute): Refusal | null {

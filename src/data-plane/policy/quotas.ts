@@ -1,12 +1,12 @@
 /**
  * Phase 5, admit, second half: quotas. Worker thread. Which counters a charge moves and which of them limit it;
  * the counters are in shared memory (`shared/counter-table.ts`).
- * Every charge moves a counter for each kind of window that any plan uses for the meter, so that a change of plan
- * carries usage over without a gap.
+ * Every charge moves a counter for each kind of window, whether a plan limits it or not: a change of plan or of the file
+ * then finds all usage already counted, without a gap.
  */
 import { boundedCache } from "#data-plane/bounded-cache.ts";
-import type { PlanSettings, QuotaSettings, Settings } from "#config/settings.ts";
-import { type WindowKind, windowAt } from "#core/windows.ts";
+import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
+import { WINDOW_KINDS, type WindowKind, windowAt } from "#core/windows.ts";
 import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
 import type { MeterUnits } from "#shared/journal-format.ts";
 
@@ -21,19 +21,6 @@ export interface AppliedQuota {
   readonly quota: QuotaSettings | null;
 }
 
-/** Kinds of window in use, by meter. */
-export type WindowKinds = ReadonlyMap<string, readonly WindowKind[]>;
-
-export function windowKindsOf(settings: Settings): WindowKinds {
-  const kinds = new Map<string, Set<WindowKind>>();
-  for (const plan of Object.values(settings.plans)) {
-    for (const quota of Object.values(plan.quotas)) {
-      kinds.set(quota.meter, (kinds.get(quota.meter) ?? new Set()).add(quota.per));
-    }
-  }
-  return new Map([...kinds].map(([meter, used]) => [meter, [...used]]));
-}
-
 /** Finds the counters of a request. */
 export class QuotaSelector {
   readonly table: CounterTable;
@@ -43,16 +30,10 @@ export class QuotaSelector {
     this.table = table;
   }
 
-  apply(
-    account: string,
-    plan: PlanSettings,
-    kinds: WindowKinds,
-    units: readonly MeterUnits[],
-    atMs: number,
-  ): readonly AppliedQuota[] {
+  apply(account: string, plan: PlanSettings, units: readonly MeterUnits[], atMs: number): readonly AppliedQuota[] {
     const applied: AppliedQuota[] = [];
     for (const { meter, units: cost } of units) {
-      for (const kind of kinds.get(meter) ?? []) {
+      for (const kind of WINDOW_KINDS) {
         const quota = plan.quotas[meter];
         const own = quota !== undefined && quota.per === kind ? quota : null;
         applied.push({ meter, units: cost, counter: this.#counter(account, meter, kind, atMs), quota: own });

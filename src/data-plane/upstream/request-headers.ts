@@ -39,8 +39,8 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerList(principal.roles, ","));
   headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
-  if (principal.scopes !== null && principal.scopes.length > 0)
-    headers.push(INTERNAL_HEADERS.scope, headerList(principal.scopes, " "));
+  // Empty is not the same as none: a principal narrowed to no scope at all says so.
+  if (principal.scopes !== null) headers.push(INTERNAL_HEADERS.scope, headerList(principal.scopes, " "));
 }
 
 /** Ids may hold any character; a field value may not (RFC 9110 §5.5). What is not printable ASCII goes percent-encoded. */

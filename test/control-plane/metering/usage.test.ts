@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { PlanSettings, QuotaSettings, Settings } from "#config/settings.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
-import { countedWindows, seedCounters, unitsIn, type UsageFilter, usageRows } from "#control-plane/metering/usage.ts";
+import { seedCounters, type UsageFilter, usageRows } from "#control-plane/metering/usage.ts";
 import { windowAt } from "#core/windows.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { createTable } from "#shared/shared-table.ts";
@@ -52,47 +52,31 @@ async function filled(): Promise<JournalSite> {
   return site;
 }
 
-test("units of a window are those of its hours", async () => {
-  await using site = await filled();
-  const of = (kind: QuotaSettings["per"], atMs = AT_MS) => unitsIn(site.db, "a", "calls", windowAt(kind, atMs));
-  expect([await of("hour"), await of("day"), await of("month")]).toEqual([3, 7, 7]);
-  expect([await of("month", AT_MS - 30 * 24 * HOUR_MS), await of("hour", AT_MS + HOUR_MS)]).toEqual([5, 0]);
-  expect(await unitsIn(site.db, "nobody", "calls", windowAt("month", AT_MS))).toBe(0);
-});
-
-test("every kind of window that any plan uses is counted", () => {
-  expect([...countedWindows(SETTINGS)].sort()).toEqual(["calls|hour", "calls|month", "tokens|day"]);
-});
-
 test("seeded counters hold what the ledger has for the windows of now, by account", async () => {
   await using site = await filled();
   const table = counters();
-  await seedCounters(site.db, table, countedWindows(SETTINGS));
+  await seedCounters(site.db, table, Object.keys(SETTINGS.meters));
   const used = (account: string, meter: string, kind: QuotaSettings["per"]) =>
     table.used(table.key(account, meter, windowAt(kind, AT_MS)));
   expect([used("a", "calls", "hour"), used("a", "calls", "month"), used("a", "tokens", "day")]).toEqual([3, 7, 70]);
-  expect([used("b", "calls", "hour"), used("a", "calls", "day"), used("a", "tokens", "month")]).toEqual([100, 0, 0]);
+  expect([used("b", "calls", "hour"), used("a", "calls", "day"), used("a", "tokens", "month")]).toEqual([100, 7, 70]);
 });
 
 test("an account sees each meter of the file: counters where its plan has a quota, the month where it has none", async () => {
   await using site = await filled();
   const table = counters();
-  await seedCounters(site.db, table, countedWindows(SETTINGS));
-  const parts = { db: site.db, counters: table, ledger: site.ledger() };
+  await seedCounters(site.db, table, Object.keys(SETTINGS.meters));
   const month = { kind: "month", start: "2026-11-01T00:00:00.000Z", end: "2026-12-01T00:00:00.000Z" };
   const hour = { kind: "hour", start: "2026-11-24T09:00:00.000Z", end: "2026-11-24T10:00:00.000Z" };
-  expect(await accountUsage(parts, SETTINGS, "a", plan("free"))).toEqual([
+  expect(accountUsage(table, SETTINGS, "a", plan("free"))).toEqual([
     { meter: "calls", used: 3, limit: 10, remaining: 7, exceed: "block", window: hour },
     { meter: "tokens", used: 70, limit: null, remaining: null, exceed: null, window: month },
   ]);
-  expect(await accountUsage(parts, SETTINGS, "a", plan("pro"))).toMatchObject([
+  expect(accountUsage(table, SETTINGS, "a", plan("pro"))).toMatchObject([
     { meter: "calls", used: 7, limit: 100, remaining: 93, exceed: "block", window: month },
     { meter: "tokens", used: 70, limit: null, remaining: null, exceed: "block", window: { kind: "day" } },
   ]);
-  expect(await accountUsage(parts, SETTINGS, "b", plan("free"))).toMatchObject([
-    { used: 100, remaining: 0 },
-    { used: 0 },
-  ]);
+  expect(accountUsage(table, SETTINGS, "b", plan("free"))).toMatchObject([{ used: 100, remaining: 0 }, { used: 0 }]);
 });
 
 test("lines come in a stable order, filtered by account and time, a token's without a key", async () => {
