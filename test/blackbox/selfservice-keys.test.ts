@@ -75,6 +75,18 @@ test("nobody hands out more than they have: roles, scopes and life", async () =>
   expect(Date.parse(text(body, "expiresAt"))).toBeLessThanOrEqual(Date.now() + 3_600_000);
 });
 
+test("a key revokes itself and what may no more than it does, nothing else", async () => {
+  const low = await operator.key({ account: admin.account, roles: ["User"], scopes: ["read"] });
+  const twin = await operator.key({ account: admin.account, roles: ["User"], scopes: ["read"] });
+  expect(await own(`/api-keys/${admin.id}`, low.secret, "DELETE")).toMatchObject({
+    status: 403,
+    body: { error: "permission_denied" },
+  });
+  expect((await own(`/api-keys/${twin.id}`, low.secret, "DELETE")).status).toBe(200);
+  expect((await own(`/api-keys/${low.id}`, low.secret, "DELETE")).status).toBe(200);
+  expect((await own("/auth/me", admin.secret)).status).toBe(200);
+});
+
 test("keys and figures of other accounts are not found", async () => {
   expect(await own(`/api-keys/${stranger.id}`, admin.secret, "DELETE")).toMatchObject({
     status: 404,

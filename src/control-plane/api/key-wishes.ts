@@ -1,13 +1,11 @@
 /** From the body of a key request to a key: defaults, and nobody hands out more than they have. Main thread. */
-import type { FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { parseDuration } from "#core/units.ts";
 import { wallMs } from "#core/clock.ts";
 import type { Settings } from "#config/settings.ts";
 import type { ApiKey, NewApiKey } from "#control-plane/accounts/api-keys.ts";
-import { type Caller, callerOf } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import { reject } from "./problems.ts";
-import type { Services } from "./services.ts";
 import type { OwnKeyBody } from "./schemas.ts";
 
 /** Who asks for a key through the self-service endpoints. */
@@ -20,19 +18,12 @@ export interface KeyOwner {
   readonly key: ApiKey | null;
 }
 
-/** Scope that lets a key narrowed by scopes manage keys. */
-const MANAGE_SCOPE = "tollgate:keys";
-
-/** The caller, who may manage the account's keys: a token, a key narrowed to no scopes, or one whose scopes say so. */
-export async function keyManager(request: FastifyRequest, services: Services): Promise<Caller> {
-  const caller = await callerOf(request, services);
-  const narrowed = caller.keyId !== null && caller.scopes !== null && !caller.scopes.includes(MANAGE_SCOPE);
-  return narrowed ? reject("permission_denied", "key:scope", `Needs the scope ${MANAGE_SCOPE}`) : caller;
-}
-
-/** A person (token) may revoke any key of the account; a key itself and those that may no more than it does. */
+/** A person (token) may revoke any key of the account; a key itself, and those that may no more than it does. */
 export function mayRevoke(caller: Caller, key: ApiKey): boolean {
-  return caller.keyId === null || caller.keyId === key.id || key.roles.every((role) => caller.roles.includes(role));
+  if (caller.keyId === null || caller.keyId === key.id) return true;
+  const { scopes } = caller;
+  const withinScopes = scopes === null || (key.scopes !== null && key.scopes.every((scope) => scopes.includes(scope)));
+  return withinScopes && key.roles.every((role) => caller.roles.includes(role));
 }
 
 type Body = Static<typeof OwnKeyBody>;

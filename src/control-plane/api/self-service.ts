@@ -8,7 +8,7 @@ import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { newControlApp } from "./control-app.ts";
 import { callerOf } from "./caller.ts";
 import { registerHealth } from "./health.ts";
-import { keyManager, mayRevoke, ownKey } from "./key-wishes.ts";
+import { mayRevoke, ownKey } from "./key-wishes.ts";
 import { reject } from "./problems.ts";
 import { IdParams, OwnKeyBody, Page } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -54,12 +54,12 @@ function registerBilling(app: FastifyInstance, services: Services): void {
 function registerKeys(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   app.get("/api-keys", { schema: { querystring: Page } }, async (request) => {
-    const { account } = await keyManager(request, services);
+    const { account } = await callerOf(request, services);
     const { limit, cursor } = request.query;
     return pageView(await services.keys.list(account.id, limit + 1, cursor ?? null), limit, keyView);
   });
   app.post("/api-keys", { schema: { body: OwnKeyBody } }, async (request, reply) => {
-    const { account, roles, scopes, keyId } = await keyManager(request, services);
+    const { account, roles, scopes, keyId } = await callerOf(request, services);
     const key = keyId === null ? null : await services.keys.byId(keyId);
     const settings = services.settings();
     const wanted = ownKey(request.body, { accountId: account.id, roles, scopes, key }, settings);
@@ -70,12 +70,13 @@ function registerKeys(plain: FastifyInstance, services: Services): void {
       .send({ ...keyView(made.key), key: made.secret });
   });
   app.delete("/api-keys/:id", { schema: { params: IdParams } }, async (request) => {
-    const caller = await keyManager(request, services);
+    const caller = await callerOf(request, services);
     const key = await services.keys.byId(request.params.id);
     if (key === null || key.accountId !== caller.account.id) {
       reject("not_found", "key:id", `No key ${request.params.id} in this account`);
     }
-    if (!mayRevoke(caller, key)) reject("permission_denied", "key:role", "The key has a role that this key lacks");
+    if (!mayRevoke(caller, key))
+      reject("permission_denied", "key:role", "That key may more than the one it is to be revoked with");
     return keyView((await services.keys.revoke(key.id, caller.account.id)) ?? key);
   });
 }
