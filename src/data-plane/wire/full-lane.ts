@@ -38,6 +38,7 @@ export class FullLane implements ForwardHost {
   readonly #parts: LaneParts;
   readonly #upgrades: UpgradeLane;
   readonly #connections = new Connections();
+  readonly #unreadableSockets = new WeakSet<Duplex>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
     this.#parts = parts;
@@ -71,7 +72,10 @@ export class FullLane implements ForwardHost {
     this.server.keepAliveTimeout = limits.idleTimeoutMs;
   }
 
+  /** node tells again of each further chunk on such a connection: only the first is an event. */
   #unreadable(error: Error, socket: Duplex): void {
+    if (this.#unreadableSockets.has(socket)) return;
+    this.#unreadableSockets.add(socket);
     const { gate, refusals } = this.#parts;
     const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
     if (answer === null || !socket.writable) socket.destroy();
