@@ -1,4 +1,9 @@
 /** The admin listener answers to its token only, which is shown once. */
+import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startGateway } from "#test/support/process.ts";
 import { ADMIN_TOKEN, askJson, type JsonAnswer, sceneConfig, startScene } from "#test/support/scene.ts";
@@ -54,4 +59,18 @@ test("the admin token is printed at the first start only, works, is in no log li
   await using second = await startGateway(config, { dir: first.dir });
   expect(second.output()).not.toMatch(/tg_admin_|admin token/i);
   expect((await askJson(`${second.adminUrl}/admin/accounts`, { bearer: token })).status).toBe(200);
+});
+
+test("a first start that fails makes no token: the next one shows it", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = taken.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const config = { ...sceneConfig("http://127.0.0.1:9"), server: { workers: 1 } };
+  const dir = mkdtempSync(join(tmpdir(), "tollgate-test-"));
+  const blocked = { ...config, server: { workers: 1, listen: `127.0.0.1:${port}`, admin: null } };
+  await expect(startGateway(blocked, { dir })).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}`);
+  taken.close();
+  await using next = await startGateway(config, { dir });
+  await until("the token is printed", () => /tg_admin_\S+/.test(next.output()));
 });
