@@ -19,7 +19,7 @@ export function formatFault(fault: Fault): string {
 }
 
 /** By position, each fault once. */
-export function sortFaults(faults: readonly Fault[]): readonly Fault[] {
+function sortFaults(faults: readonly Fault[]): readonly Fault[] {
   const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
   return [...unique.values()].toSorted((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -62,6 +62,7 @@ test("half a request that its client breaks off is not charged", async () => {
   await until("it is counted while it may still come", async () => (await operator.used(key.account)) === 1);
   socket.destroy();
   await until("it is given back", async () => (await operator.used(key.account)) === 0);
+  expect((await gateway.cli("usage", "--account", key.account, "--json")).json()).toMatchObject({ data: [] });
 });
 
 test("garbage behind a good request gets its 400 after the good answer, never inside it", async () => {

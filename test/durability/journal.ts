@@ -11,7 +11,7 @@ export function journaledIds(gatewayDir: string): readonly string[] {
   return journalFiles(gatewayDir).flatMap((file) => idsOf(readFileSync(file)));
 }
 
-export function journalFiles(gatewayDir: string): readonly string[] {
+function journalFiles(gatewayDir: string): readonly string[] {
   const dir = join(gatewayDir, "data", "journal");
   return readdirSync(dir)
     .filter((name) => name.endsWith(".journal"))

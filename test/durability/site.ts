@@ -102,7 +102,7 @@ export class Site implements AsyncDisposable {
 }
 
 /** Speaks to the admin listener; throws for anything but success. */
-export async function admin(
+async function admin(
   gateway: Gateway,
   method: string,
   path: string,
@@ -124,7 +124,7 @@ export async function admin(
 const BIG = "x".repeat(512 * 1024);
 
 /** `/fast` at once, `/slow/{ms}` after a pause, `/big` half a megabyte, `/chunks` in four pieces. Bodies hold no line ends. */
-export const answerByPath: UpstreamHandler = (request, response) => {
+const answerByPath: UpstreamHandler = (request, response) => {
   const [, kind, ms] = request.url.split("/");
   if (kind === "big") response.writeHead(200, { "content-length": BIG.length }).end(BIG);
   else if (kind === "chunks") {

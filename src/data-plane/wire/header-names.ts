@@ -50,10 +50,6 @@ export function isIdentityHeader(name: string): boolean {
   );
 }
 
-export function isForwardingHeader(name: string): boolean {
-  return FORWARDED.has(name);
-}
-
 /** Client copies of these never reach an upstream. */
 export function isStripped(name: string): boolean {
   return (
