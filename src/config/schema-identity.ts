@@ -6,7 +6,11 @@ const Claims = Type.Object(
   {
     user: Type.Optional(Type.String({ minLength: 1, description: "Claim with the user id.", default: "sub" })),
     account: Type.Optional(
-      Type.String({ minLength: 1, description: "Claim with the account (project, organisation). Left out: the user." }),
+      Type.String({
+        minLength: 1,
+        description:
+          "Claim with the account (project, organisation). Left out: the user. Accounts are one namespace over all issuers; ids that begin with `acct_` are refused.",
+      }),
     ),
     roles: Type.Optional(Type.String({ minLength: 1, description: "Claim with one role or a list of roles." })),
     permissions: Type.Optional(Type.String({ minLength: 1, description: "Claim with a list of permissions." })),

@@ -1,7 +1,7 @@
 /**
  * The one table of error codes: status, title, whose fault it is and whether a retry can help.
  * Pure. A code exists only with its line in `docs/errors.md`; a test holds the two equal.
- * Not here: how a refusal is written to a client (`data-plane/wire/refusal-body.ts`).
+ * Not here: how a refusal is written to a client (`problem.ts`, `data-plane/wire/refusal-response.ts`).
  */
 
 interface ErrorEntry {

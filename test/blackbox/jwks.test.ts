@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Connection, connectionToEach, openConnection } from "#test/support/connection.ts";
 import { type JwksServer, startJwks } from "#test/support/jwks.ts";
-import { makeKey, signToken, type TestKey } from "#test/support/jwt.ts";
+import { makeKey, signParts, signToken, type TestKey } from "#test/support/jwt.ts";
 import { type Scene, startScene } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
@@ -28,7 +28,7 @@ const BAD_ANSWERS = {
 } as const;
 const BAD_NAMES = Object.keys(BAD_ANSWERS) as readonly (keyof typeof BAD_ANSWERS)[]; // the keys of a const object
 
-const NAMES = [...BAD_NAMES, "rotated", "flooded", "silent", "down-then-up", "down-until-asked"] as const;
+const NAMES = [...BAD_NAMES, "rotated", "nameless", "flooded", "silent", "down-then-up", "down-until-asked"] as const;
 const issuers = new Map(
   await Promise.all(NAMES.map(async (name) => [name, await startJwks(makeKey("ES256"))] as const)),
 );
@@ -84,6 +84,23 @@ describe.concurrent("an issuer", () => {
     expect(jwks.fetches).toBe(2);
     expect(await ask(before)).toEqual([401, 401]);
     expect(await ask(tokenOf(jwks, old))).toEqual([401, 401]);
+  });
+
+  test("whose tokens name no key: a rotation is noticed at the first token of the new one", async () => {
+    const jwks = issuer("nameless");
+    const nameless = (key: TestKey) => {
+      const exp = Math.floor(Date.now() / 1000) + 600;
+      const payload = { iss: jwks.issuer, aud: "api", sub: "u1", exp, jti: Math.random() };
+      return signParts(key, { alg: key.alg, typ: "JWT" }, payload);
+    };
+    const [old] = jwks.keys;
+    if (old === undefined) throw new Error("The key set is empty");
+    expect(await statusOf(nameless(old))).toBe(200);
+    const fresh = makeKey("ES256");
+    jwks.rotate(fresh);
+    expect(await statusOf(nameless(fresh))).toBe(200);
+    expect(await statusOf(nameless(old))).toBe(401);
+    expect(jwks.fetches).toBe(2);
   });
 
   test("that was down at the first start works at the first token after it came up", async () => {
