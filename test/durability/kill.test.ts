@@ -193,6 +193,7 @@ test("a quota is used up exactly, however often the process is killed on the way
   expect(witness.delivered.size).toBeLessThanOrEqual(quota);
   await using gateway = await site.start();
   const load = await site.load(gateway, "after", () => "/fast", 4);
+  await until(() => load.refused.size > 0);
   await load.stop();
   witness.add(load);
   // What was in flight at a kill came back to the quota; the rest of it was used up since, and nothing more.
