@@ -1,7 +1,7 @@
 /** `tollgate accounts …` */
 import type { Command } from "commander";
 import { withAdmin } from "./admin-client.ts";
-import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
+import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
 
 type Account = Readonly<Record<string, unknown>>;
 
@@ -13,7 +13,7 @@ export function addAccounts(program: Command): void {
     .option("--external-id <id>", "the id your own systems know (the token's account claim)")
     .action(async (options: CommonOptions & { name: string; plan?: string; externalId?: string }) => {
       const body = { name: options.name, plan: options.plan ?? null, externalId: options.externalId ?? null };
-      const account = await withAdmin(settingsOf(options), (admin) => admin.call("POST", "/admin/accounts", body));
+      const account = await withAdmin(options, (admin) => admin.call("POST", "/admin/accounts", body));
       print(options, account, [`Account ${text(account.id)} made`, ...lines(account)]);
     });
   withCommonOptions(accounts.command("list").description("List accounts"))
@@ -24,7 +24,7 @@ export function addAccounts(program: Command): void {
         limit: options.limit,
         ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
       });
-      const page = await withAdmin(settingsOf(options), (admin) => admin.call("GET", `/admin/accounts?${query}`));
+      const page = await withAdmin(options, (admin) => admin.call("GET", `/admin/accounts?${query}`));
       // The admin API's lists hold objects in `data`.
       const rows = (page.data as readonly Account[]).map((account) => [
         text(account.id),
@@ -37,7 +37,7 @@ export function addAccounts(program: Command): void {
     });
   withCommonOptions(accounts.command("show <account>").description("Show an account and its usage")).action(
     async (id: string, options: CommonOptions) => {
-      const shown = await withAdmin(settingsOf(options), async (admin) => {
+      const shown = await withAdmin(options, async (admin) => {
         const account = await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`);
         const usage = await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`);
         return { ...account, usage: usage.meters };
@@ -62,7 +62,7 @@ function change(
     // commander hands the command itself as the last argument.
     const options = (command as Command).opts<CommonOptions>();
     const path = `/admin/accounts/${encodeURIComponent(id)}`;
-    const account = await withAdmin(settingsOf(options), (admin) => admin.call("PATCH", path, patch(argument)));
+    const account = await withAdmin(options, (admin) => admin.call("PATCH", path, patch(argument)));
     print(options, account, lines(account));
   });
 }

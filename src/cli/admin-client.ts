@@ -2,14 +2,16 @@
  * Commands speak to the admin API: through the ops socket of the running gateway, or, when none runs, in process on the store.
  * Either way the same endpoints answer. Main thread.
  */
+import { statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import pino from "pino";
 import { Client } from "undici";
+import { dataFolderOf } from "#config/data-folder.ts";
 import type { Settings } from "#config/settings.ts";
 import { buildAdmin } from "#control-plane/api/admin.ts";
 import { Foundation } from "#control-plane/foundation.ts";
 import { DataFolderLocked, readRunFile } from "#control-plane/store/lock.ts";
-import { CommandFault } from "./context.ts";
+import { CommandFault, type CommonOptions, settingsOf } from "./context.ts";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 type Json = Readonly<Record<string, unknown>>;
@@ -25,8 +27,16 @@ export interface AdminClient {
 /** There is no such thing. */
 export class NotFound extends CommandFault {}
 
-/** Runs `work` with a client; whatever was opened is closed again. */
-export async function withAdmin<T>(settings: Settings, work: (client: AdminClient) => Promise<T>): Promise<T> {
+/** Runs `work` with a client; whatever was opened is closed again. A broken file does not keep a command from a running gateway. */
+export async function withAdmin<T>(options: CommonOptions, work: (client: AdminClient) => Promise<T>): Promise<T> {
+  let settings: Settings;
+  try {
+    settings = settingsOf(options);
+  } catch (error) {
+    const socket = readRunFile(dataFolderOf(options.config))?.opsSocket ?? null;
+    if (socket === null || !isConnectable(socket)) throw error;
+    return overSocket(socket, work);
+  }
   for (const until = Date.now() + LOCK_WAIT_MS; ; await setTimeout(50)) {
     try {
       return await inProcess(settings, work);
@@ -37,6 +47,11 @@ export async function withAdmin<T>(settings: Settings, work: (client: AdminClien
     if (socket !== null) return overSocket(socket, work);
     if (Date.now() > until) throw new DataFolderLocked(settings.store.dataDir, readRunFile(settings.store.dataDir));
   }
+}
+
+/** A gateway that was killed leaves its run file behind, but its socket answers nobody. */
+function isConnectable(socket: string): boolean {
+  return statSync(socket, { throwIfNoEntry: false })?.isSocket() === true;
 }
 
 async function overSocket<T>(socketPath: string, work: (client: AdminClient) => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Settings } from "#config/settings.ts";
 import type { Gateway } from "#control-plane/gateway.ts";
 
 const ACCOUNT = "demo";
@@ -40,9 +41,20 @@ function readKept(file: string): string | null {
   }
 }
 
-/** What the terminal shows: three lines to copy. */
-export function demoText(listen: string, prefix: string, key: string): string {
+/** What the terminal shows: three lines to copy. With another file than the demo's, whose routes are not known, only the key. */
+export function demoText(listen: string, settings: Settings, key: string): string {
   const auth = `-H 'Authorization: Bearer ${key}'`;
+  const usage = [
+    "  # shows what has been used",
+    `  curl -s ${auth} http://${listen}${settings.server.prefix}/billing/usage`,
+    "",
+    "",
+  ];
+  const isDemoFile = ["models.read", "models.delete"].every((name) =>
+    settings.routes.some((route) => route.name === name),
+  );
+  if (!isDemoFile)
+    return ["", `Tollgate is up on http://${listen}. The demo account's key: ${key}`, "", ...usage].join("\n");
   return [
     "",
     "Tollgate is up. Try these:",
@@ -53,9 +65,6 @@ export function demoText(listen: string, prefix: string, key: string): string {
     "  # is refused: the key's role may not delete models",
     `  curl -i -X DELETE ${auth} http://${listen}/models/llama`,
     "",
-    "  # shows what has been used",
-    `  curl -s ${auth} http://${listen}${prefix}/billing/usage`,
-    "",
-    "",
+    ...usage,
   ].join("\n");
 }

@@ -5,7 +5,7 @@
 import type { Command } from "commander";
 import type { Settings } from "#config/settings.ts";
 import { statusOf } from "#core/errors.ts";
-import { dryRun } from "#data-plane/dry-run.ts";
+import { type DryRun, dryRun } from "#data-plane/dry-run.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
 import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
 import { type AdminClient, NotFound, withAdmin } from "./admin-client.ts";
@@ -26,7 +26,7 @@ export function addExplain(program: Command): void {
       if (options.key !== undefined && options.token !== undefined)
         throw new CommandFault("Name a key or a token, not both");
       const settings = settingsOf(options);
-      const story = await withAdmin(settings, (admin) => explain(admin, settings, method.toUpperCase(), path, options));
+      const story = await withAdmin(options, (admin) => explain(admin, settings, method.toUpperCase(), path, options));
       print(options, story, tell(story));
     });
 }
@@ -74,7 +74,7 @@ async function explain(
   const { refusal } = run;
   const answer =
     refusal === null
-      ? { status: null, code: null, detail: `forwarded to upstream ${run.upstream ?? ""}, whose answer it is` }
+      ? { status: null, code: null, detail: forwarded(run) }
       : { status: statusOf(refusal), code: refusal.code, detail: `${refusal.detail} (rule ${refusal.rule})` };
   return {
     request: `${method} ${options.host}${path}`,
@@ -108,6 +108,13 @@ function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly a
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {
   return new Map((meters as readonly MeterUsage[]).map(({ meter, used }) => [meter, used]));
+}
+
+function forwarded({ upstream, rates }: DryRun): string {
+  const unless = rates.length === 0 ? "" : `, unless the rate ${rates.join(" or ")} is used up just then (429)`;
+  return upstream === "tollgate"
+    ? `answered by the gateway itself${unless}`
+    : `forwarded to upstream ${upstream}, whose answer it is${unless}`;
 }
 
 async function orNull<T>(call: () => Promise<T>): Promise<T | null> {

@@ -1,7 +1,7 @@
 /** `tollgate keys …` */
 import type { Command } from "commander";
 import { withAdmin } from "./admin-client.ts";
-import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
+import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
 
 interface CreateOptions extends CommonOptions {
   readonly account: string;
@@ -29,9 +29,7 @@ export function addKeys(program: Command): void {
     .action(list);
   withCommonOptions(keys.command("revoke <id>").description("Revoke a key, from the next request on")).action(
     async (id: string, options: CommonOptions) => {
-      const key = await withAdmin(settingsOf(options), (admin) =>
-        admin.call("DELETE", `/admin/keys/${encodeURIComponent(id)}`),
-      );
+      const key = await withAdmin(options, (admin) => admin.call("DELETE", `/admin/keys/${encodeURIComponent(id)}`));
       print(options, key, [`Key ${String(key.id)} is revoked`]);
     },
   );
@@ -51,7 +49,7 @@ async function create(options: CreateOptions): Promise<void> {
     env,
     ...(expires === undefined ? {} : { expires }),
   };
-  const key = await withAdmin(settingsOf(options), (admin) => admin.call("POST", "/admin/keys", body));
+  const key = await withAdmin(options, (admin) => admin.call("POST", "/admin/keys", body));
   print(options, key, [`Key ${String(key.id)} made. Its secret, shown only now:`, String(key.key)]);
 }
 
@@ -62,7 +60,7 @@ async function list(options: CommonOptions & { account?: string; limit: string; 
     ...(account === undefined ? {} : { account }),
     ...(cursor === undefined ? {} : { cursor }),
   });
-  const page = await withAdmin(settingsOf(options), (admin) => admin.call("GET", `/admin/keys?${query}`));
+  const page = await withAdmin(options, (admin) => admin.call("GET", `/admin/keys?${query}`));
   // The admin API's lists hold objects in `data`.
   const rows = (page.data as readonly Readonly<Record<string, unknown>>[]).map((key) =>
     [key.id, key.masked, key.account, key.roles, key.revokedAt ?? key.expiresAt ?? ""].map(String),

@@ -38,7 +38,7 @@ async function start(options: StartOptions, workerEntry: URL): Promise<void> {
   const facts = { listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid };
   const demo = options.demo === true ? await startDemo(gateway, log) : null;
   log.info({ event: "ready", ...facts }, "Ready");
-  if (demo !== null) process.stdout.write(demoText(started.listen, settings.server.prefix, demo.key));
+  if (demo !== null) process.stdout.write(demoText(started.listen, settings, demo.key));
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");
     reloader.close();

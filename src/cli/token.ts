@@ -9,7 +9,7 @@ interface TokenOptions extends CommonOptions {
   readonly user?: string;
   readonly role: readonly string[];
   readonly plan?: string;
-  readonly expires: number;
+  readonly expires?: number;
 }
 
 export function addToken(program: Command): void {
@@ -23,22 +23,26 @@ export function addToken(program: Command): void {
       [],
     )
     .option("--plan <plan>", "plan claim")
-    .option("--expires <duration>", "life of the token", lifetime, 3_600_000)
+    .option("--expires <duration>", "life of the token, 30m for example; left out, 1h", lifetime)
     .action(async (options: TokenOptions) => {
       const settings = settingsOf(options);
       const issuer = settings.identity.issuers.find(({ jwks }) => jwks.kind === "local");
       if (issuer === undefined) throw new CommandFault("The configuration has no issuer with preset: local");
       if (options.role.length > 0 && issuer.claims.roles === null)
         throw new CommandFault(`Issuer ${issuer.name} maps no roles: set claims.roles`);
+      const unknown = options.role.find((role) => !Object.hasOwn(settings.roles, role));
+      if (unknown !== undefined)
+        process.stderr.write(`Role ${unknown} is not in the configuration: it grants nothing\n`);
+      const lifetimeMs = options.expires ?? 3_600_000;
       const wish = {
         account: options.account,
         user: options.user ?? null,
         roles: options.role,
         plan: options.plan ?? null,
-        lifetimeMs: options.expires,
+        lifetimeMs,
       };
       const token = await new LocalIssuer(settings.store.dataDir).sign(issuer, wish);
-      print(options, { token, expiresInSeconds: Math.round(options.expires / 1000) }, [token]);
+      print(options, { token, expiresInSeconds: Math.round(lifetimeMs / 1000) }, [token]);
     });
 }
 

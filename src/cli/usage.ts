@@ -1,7 +1,7 @@
 /** `tollgate usage` */
 import type { Command } from "commander";
 import { withAdmin } from "./admin-client.ts";
-import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
+import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
 
 interface UsageOptions extends CommonOptions {
   readonly account?: string;
@@ -21,7 +21,7 @@ export function addUsage(program: Command): void {
       const given = Object.entries({ account, from, to }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,
       );
-      const answer = await withAdmin(settingsOf(options), (admin) =>
+      const answer = await withAdmin(options, (admin) =>
         admin.call("GET", `/admin/usage?${new URLSearchParams(given)}`),
       );
       // The admin API's lists hold objects in `data`.

@@ -53,7 +53,7 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
     rates: pick(["rates"]),
     plans: pick(["plans"]),
     upstreams: pick(["upstreams"]),
-    routes: pick(["routes"], true),
+    routes: routesOf(data, bad),
     names: {
       roles: namesOf("roles"),
       rates: namesOf("rates"),
@@ -67,6 +67,20 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
       plans: bad.has(pathKey(["plans"])),
     },
   };
+}
+
+/** What a route cannot be understood without; the rest is optional, so a route is looked at without its bad parts. */
+const ROUTE_NEEDS = ["name", "match", "upstream"];
+
+function routesOf(data: unknown, bad: ReadonlySet<string>): readonly Item<RoutePart>[] {
+  return entries(valueAt(data, ["routes"]), true).flatMap(([key, route]) => {
+    const path = ["routes", Number(key)];
+    const parts = entries(route, false);
+    const good = parts.filter(([name]) => !bad.has(pathKey([...path, name])));
+    if (!ROUTE_NEEDS.every((name) => good.some(([known]) => known === name))) return [];
+    // Its needed parts are there and hold their shape, and so does every other part that was kept.
+    return [{ path, key, value: Object.fromEntries(good) as unknown as RoutePart }];
+  });
 }
 
 /** Entries of a map, or of a list where a list belongs; none of anything else. */

@@ -93,6 +93,7 @@ export class Foundation {
     this.ledger = new Ledger({ db, dir: this.journalDir, run: this.run, log: parts.log, isLive: parts.isLive });
     this.services = {
       settings: parts.settings,
+      log: parts.log,
       accounts: new Accounts(db, parts.announce),
       keys: new ApiKeys(db, pepper, parts.announce),
       keySets: this.keySets,

@@ -120,7 +120,8 @@ export class Gateway {
       const port = await this.#fleet.start();
       const admin = await this.#listenAdmin();
       removeLeftBehind(readRunFile(this.#settings.store.dataDir));
-      this.foundation.lock.announce({ pid: process.pid, opsSocket: join(this.#socketDir, "ops.sock") });
+      const opsSocket = join(this.#socketDir, "ops.sock");
+      this.foundation.lock.announce({ pid: process.pid, opsSocket, readyUrl: this.#readyUrl(port) });
       this.#every(FOLD_MS, () => this.foundation.ledger.fold());
       this.#every(SWEEP_MS, async () => void this.foundation.counters.sweep(Date.now()));
       if (this.#newAdminToken !== null) await keepAdminToken(this.foundation.db, this.#newAdminToken);
@@ -134,6 +135,13 @@ export class Gateway {
       await this.#close();
       throw error;
     }
+  }
+
+  /** Where a process of the same machine asks; an address that means all is asked on loopback. */
+  #readyUrl(port: number): string {
+    const { listen, prefix } = this.#settings.server;
+    const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[listen.host] ?? listen.host;
+    return `http://${textAddress(host, port)}${prefix}/ready`;
   }
 
   async #listenControl(): Promise<void> {

@@ -36,6 +36,8 @@ export interface DryRun {
   readonly route: string | null;
   readonly upstream: string | null;
   readonly limits: readonly string[];
+  /** Names of the rates that apply: only the running gateway knows how full their buckets are. */
+  readonly rates: readonly string[];
   /** null: the request would be forwarded. */
   readonly refusal: Refusal | null;
 }
@@ -58,6 +60,7 @@ export async function dryRun(parts: DryRunParts): Promise<DryRun> {
     route: walk.route?.name ?? null,
     upstream: walk.route?.upstream.name ?? null,
     limits: walk.limits,
+    rates: walk.route?.rates.map(({ settings }) => settings.name) ?? [],
     refusal,
   };
 }
@@ -113,8 +116,7 @@ class Walk {
     this.phase = "admit";
     this.#tellRates(route, principal);
     const limit = principal === null ? null : await this.#quotas(route, principal);
-    if (limit === null)
-      this.step("admit", "within all limits, as far as quotas say; rates are counted by the running gateway");
+    if (limit === null) this.step("admit", "within the quotas");
     return limit;
   }
 

@@ -55,6 +55,17 @@ test("a request for which no connection comes free is refused with 503 and when 
   await until("the uploads are gone", async () => (await askJson(`${small.gateway.url}/open`)).status === 200);
 });
 
+test("a refused request with a body, whole or not, does not keep its connection open beyond the timeouts", async () => {
+  await using small = await startScene({ config: base, target: upstream.url });
+  const refusedPost = requestHead("POST", "/counted", ["Content-Length: 5"]);
+  const whole = rawExchange(small.gateway.port, `${refusedPost}abcde`, { idleMs: 8000 });
+  const half = rawExchange(small.gateway.port, `${refusedPost}ab`, { idleMs: 8000 });
+  const late = rawExchange(small.gateway.port, [refusedPost, "abcde"], { idleMs: 8000 });
+  for (const { closed, responses } of await Promise.all([whole, half, late])) {
+    expect([closed, ...responses.map(({ status }) => status)]).toEqual([true, 401]);
+  }
+});
+
 test("half a request that its client breaks off is not charged", async () => {
   const key = await operator.key();
   const socket = connect(gateway.port, "127.0.0.1");

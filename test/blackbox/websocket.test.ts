@@ -203,6 +203,18 @@ test("a client that resets during or after the handshake harms nobody and leaves
   expect(gateway.logs().filter(({ event }) => event === "worker-failed" || event === "worker-exited")).toEqual([]);
 });
 
+test("an upgrade behind a request still to be answered, or a refused one with a broken reason, ends no worker", async () => {
+  const lines = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+  const key = await operator.key();
+  const upgrade = requestHead("GET", "/chat", [key.line, ...lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]);
+  onUpgrade = (_request, socket) => socket.end("HTTP/1.1 403 For\u0001bidden\r\nContent-Length: 0\r\n\r\n");
+  const pipelined = requestHead("GET", "/nobody", [(await operator.key()).line]) + upgrade;
+  expect((await rawExchange(gateway.port, pipelined, { idleMs: 1500 })).closed).toBe(true);
+  const broken = await rawExchange(gateway.port, upgrade, { idleMs: 1500 });
+  expect(broken.closed).toBe(true);
+  expect(gateway.logs().filter(({ event }) => event === "worker-failed" || event === "worker-exited")).toEqual([]);
+});
+
 test("when one side leaves, the other side's connection ends", async () => {
   const key = await operator.key();
   const first = dial("/chat", key);

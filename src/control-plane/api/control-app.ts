@@ -42,7 +42,7 @@ export function newControlApp(services: Services, log: FastifyBaseLogger): Fasti
     reply.header("x-request-id", request.id);
     reply.header("x-content-type-options", "nosniff");
   });
-  answerProblems(app, () => services.settings().errors.format);
+  answerProblems(app, () => services.settings().errors.format, services.log);
   return app;
 }
 

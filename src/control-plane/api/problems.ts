@@ -1,6 +1,6 @@
 /** Errors of the control API, in the same form as those of the request path. Main thread. */
-import type { FastifyError, FastifyInstance } from "fastify";
-import { type Refusal, refuse } from "#core/errors.ts";
+import type { FastifyBaseLogger, FastifyError, FastifyInstance } from "fastify";
+import { type Refusal, refuse, statusOf } from "#core/errors.ts";
 import { errorBody } from "#core/problem.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 
@@ -20,9 +20,13 @@ export function reject(code: Refusal["code"], rule: string, detail: string): nev
   throw new RefusedError(refuse(code, rule, detail));
 }
 
-export function answerProblems(app: FastifyInstance, format: () => "problem" | "plain"): void {
+/** `log` hears of each refusal, as it does of those on the request path. */
+export function answerProblems(app: FastifyInstance, format: () => "problem" | "plain", log: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const refusal = refusalOf(error);
+    const { method, url } = request;
+    const facts = { event: "refused", reason: refusal.rule, code: refusal.code, status: statusOf(refusal) };
+    log.info({ ...facts, request_id: request.id, method, path: url.split("?", 1)[0] }, refusal.detail);
     if (refusal.code === "internal_error")
       request.log.error({ event: "bug", err: error }, "A request failed in the control plane");
     const { status, contentType, body } = errorBody(refusal, request.id, format());

@@ -1,4 +1,5 @@
 /** What the endpoints work with. Main thread. */
+import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
@@ -8,6 +9,8 @@ import type { UsageParts } from "#control-plane/metering/account-usage.ts";
 export interface Services {
   /** The settings in force now. */
   readonly settings: () => Settings;
+  /** Hears of refusals. */
+  readonly log: Logger;
   readonly accounts: Accounts;
   readonly keys: ApiKeys;
   readonly keySets: IssuerKeySets;

@@ -59,7 +59,11 @@ export class IssuerKeySets {
   /** Follows these issuers from now on. Resolves when each has keys, or had its chance to get some. Throws on an unusable `file:` set. */
   async use(issuers: readonly IssuerSettings[]): Promise<void> {
     const next = new Map(issuers.map((settings) => [settings.name, this.#stateFor(settings)]));
-    for (const state of next.values()) if (state.settings.jwks.kind !== "url") this.#readOwn(state);
+    const own = [...next.values()].flatMap((state) =>
+      state.settings.jwks.kind === "url" ? [] : [this.#readOwn(state)],
+    );
+    // Nothing throws from here on.
+    for (const { state, text, read } of own) this.#take(state, text, read);
     const before = this.#issuers;
     this.#issuers = next;
     const added = [...next].flatMap(([name, state]) =>
@@ -161,7 +165,7 @@ export class IssuerKeySets {
     }
   }
 
-  #readOwn(state: IssuerState): void {
+  #readOwn(state: IssuerState): { readonly state: IssuerState; readonly text: string; readonly read: ReadKeySet } {
     const { jwks, name, algorithms } = state.settings;
     const text = jwks.kind === "file" ? readFileSync(jwks.path, "utf8") : this.#parts.localKeySet();
     const read = readKeySet(text, algorithms);
@@ -170,7 +174,7 @@ export class IssuerKeySets {
         `Issuer ${name} has no usable key: ${read.refused.map(({ kid, reason }) => `${kid ?? "a key"}: ${reason}`).join(", ") || "its set is empty"}`,
       );
     }
-    this.#take(state, text, read);
+    return { state, text, read };
   }
 
   #readKept(state: IssuerState): void {

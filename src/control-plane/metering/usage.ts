@@ -45,15 +45,17 @@ export async function usageRows(db: Database, filter: UsageFilter): Promise<read
  * counts yet. Returns how many counters found no place in the table.
  */
 export async function seedCounters(db: Database, counters: CounterTable, meters: Iterable<string>): Promise<number> {
+  const windows = [...meters].flatMap((meter) =>
+    WINDOW_KINDS.map((kind) => ({ meter, window: windowAt(kind, wallMs()) })),
+  );
+  // All is read before anything is added: a failure half way adds nothing.
+  const sums = await Promise.all(windows.map(({ meter, window }) => unitsByAccount(db, meter, window)));
   let unplaced = 0;
-  for (const meter of meters) {
-    for (const kind of WINDOW_KINDS) {
-      const window = windowAt(kind, wallMs());
-      for (const { account, units } of await unitsByAccount(db, meter, window)) {
-        if (counters.take(counters.key(account, meter, window), units, null) === "full") unplaced++;
-      }
+  windows.forEach(({ meter, window }, index) => {
+    for (const { account, units } of sums[index] ?? []) {
+      if (counters.take(counters.key(account, meter, window), units, null) === "full") unplaced++;
     }
-  }
+  });
   return unplaced;
 }
 

@@ -11,6 +11,8 @@ export interface RunFile {
   readonly pid: number;
   /** Unix socket on which the command line reaches the process; null: a command, not a gateway. */
   readonly opsSocket: string | null;
+  /** URL of its readiness; null: a command. */
+  readonly readyUrl: string | null;
 }
 
 export class DataFolderLocked extends Error {
@@ -62,7 +64,8 @@ export function readRunFile(dir: string): RunFile | null {
     const value: unknown = JSON.parse(readFileSync(runFile(dir), "utf8"));
     if (typeof value !== "object" || value === null || !("pid" in value) || typeof value.pid !== "number") return null;
     const opsSocket = "opsSocket" in value && typeof value.opsSocket === "string" ? value.opsSocket : null;
-    return { pid: value.pid, opsSocket };
+    const readyUrl = "readyUrl" in value && typeof value.readyUrl === "string" ? value.readyUrl : null;
+    return { pid: value.pid, opsSocket, readyUrl };
   } catch {
     return null;
   }

@@ -60,7 +60,7 @@ export class JournalWriter {
 
   /** Where the next record begins. Starts a new segment when this one is full. */
   position(): JournalPosition {
-    if (this.#bytes >= SEGMENT_BYTES_MAX) this.#open();
+    if (this.#fd !== -1 && this.#bytes >= SEGMENT_BYTES_MAX) this.#open();
     return { segment: this.#number, bytes: this.#bytes };
   }
 
@@ -109,7 +109,7 @@ export class JournalWriter {
     this.#onFailure(error);
     this.#retry ??= setTimeout(() => {
       this.#retry = null;
-      this.#open();
+      if (this.#fd === -1) this.#open();
     }, RETRY_MS).unref();
   }
 

@@ -47,3 +47,8 @@ function connectionOptions(raw: readonly string[]): ReadonlySet<string> {
 function isLimitHeader(name: string): boolean {
   return name.startsWith("ratelimit") || name.startsWith("x-ratelimit");
 }
+
+/** The upstream's reason phrase; none at all when it has what RFC 9112 §4 does not allow (undici reads it as UTF-8). */
+export function reasonText(reason = ""): string {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(reason) ? reason : "";
+}

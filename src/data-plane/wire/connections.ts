@@ -3,9 +3,9 @@
  * Closes a connection at the right moment: when it drains and is idle, or after the last good answer when garbage followed it.
  * Not here: upgraded connections (`upgrade.ts`).
  */
-import type { IncomingMessage } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 
 /** While draining, a connection may be idle this long: the next request on it is answered, with `Connection: close`. */
 const DRAIN_IDLE_MS = 300;
@@ -14,8 +14,10 @@ const DRAIN_IDLE_MS = 300;
 const LINGER_MS = 250;
 
 interface State {
-  /** Requests without a whole answer yet. */
-  readonly underWay: Set<IncomingMessage>;
+  /** Answers not wholly sent yet, in the order of their requests. */
+  readonly underWay: Set<ServerResponse>;
+  /** Bytes that waited for the client at the last sweep. */
+  waiting: number;
   /** Bytes to send when nothing is under way any more, before the connection is closed; null: none. */
   lastWords: Buffer | null;
 }
@@ -23,30 +25,33 @@ interface State {
 export class Connections {
   readonly #open = new Map<Duplex, State>();
   #draining = false;
+  #sweeper: NodeJS.Timeout | undefined;
 
   opened(socket: Duplex): void {
-    this.#open.set(socket, { underWay: new Set(), lastWords: null });
+    this.#open.set(socket, { underWay: new Set(), waiting: 0, lastWords: null });
     socket.on("close", () => this.#open.delete(socket));
   }
 
-  /** The connection is no longer this lane's. */
-  handedOver(socket: Duplex): void {
+  /** The connection is no longer this lane's. Whether it is free: an upgrade cannot overtake answers still to come on it. */
+  handOver(socket: Duplex): boolean {
+    const busy = (this.#open.get(socket)?.underWay.size ?? 0) > 0;
     this.#open.delete(socket);
+    return !busy;
   }
 
   get draining(): boolean {
     return this.#draining;
   }
 
-  began(request: IncomingMessage): void {
-    this.#open.get(request.socket)?.underWay.add(request);
+  began(response: ServerResponse): void {
+    this.#open.get(response.req.socket)?.underWay.add(response);
   }
 
-  ended(request: IncomingMessage): void {
-    const { socket } = request;
+  ended(response: ServerResponse): void {
+    const { socket } = response.req;
     const state = this.#open.get(socket);
     if (state === undefined) return;
-    state.underWay.delete(request);
+    state.underWay.delete(response);
     if (state.underWay.size > 0) return;
     if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
     else if (this.#draining) void this.#closeIdle(socket);
@@ -60,8 +65,23 @@ export class Connections {
     const underWay = [...(this.#open.get(socket)?.underWay ?? [])];
     const state = this.#open.get(socket);
     if (state === undefined || underWay.length === 0) sayAndClose(socket, bytes);
-    else if (underWay.every((request) => request.complete)) state.lastWords = bytes;
+    else if (underWay.every(({ req }) => req.complete)) state.lastWords = bytes;
     else socket.destroy();
+  }
+
+  /** From now on closes connections whose client has not read on for this long, although its answer is all written. */
+  sweepEvery(ms: number): void {
+    clearInterval(this.#sweeper);
+    this.#sweeper = setInterval(() => this.#sweep(), ms).unref();
+  }
+
+  #sweep(): void {
+    for (const [socket, state] of this.#open) {
+      const [first] = state.underWay;
+      const waiting = socket.writableLength;
+      if (first?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
+      state.waiting = waiting;
+    }
   }
 
   /** From now on connections close as they become idle. */
@@ -72,14 +92,14 @@ export class Connections {
 
   /** Not by http's closeIdleConnections(): that looks once, and a connection whose last answer ends later would stay open. */
   async #closeIdle(socket: Duplex): Promise<void> {
-    await setTimeout(DRAIN_IDLE_MS);
+    await pause(DRAIN_IDLE_MS);
     // Timers run before sockets are read: a request that has arrived by now is let in first.
-    await setImmediate();
+    await nextTurn();
     if (this.#open.get(socket)?.underWay.size === 0) socket.destroy();
   }
 }
 
 function sayAndClose(socket: Duplex, bytes: Buffer): void {
   socket.end(bytes);
-  globalThis.setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -11,9 +11,10 @@ import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
-import { canHaveTrailers, clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
+import { canHaveTrailers, clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "./head.ts";
+import { watchReading } from "./patience.ts";
 import { writeInterim } from "./interim.ts";
 
 /** Interim answers (1xx) passed on for one request; more is an upstream gone wrong. */
@@ -59,17 +60,12 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** A client that stops in the middle of its body holds a connection of the upstream: it gets 408. */
   #watchBody(): void {
     const { idleTimeoutMs } = this.#passage.runtime.settings.server.limits;
-    this.#request.setTimeout(idleTimeoutMs, () => {
-      if (this.#request.complete || this.#over) return;
-      // We do not read just now because the upstream does not: that silence is not the client's.
-      if (this.#request.isPaused()) this.#request.setTimeout(idleTimeoutMs);
-      else
-        this.#cutBody({
-          ...refuse("request_timeout", "limit:idle-timeout", "Request body took too long"),
-          close: true,
-        });
+    watchReading(this.#request, idleTimeoutMs, () => {
+      // After an early answer nobody waits for the rest of the body.
+      if (this.#over) this.#request.socket.destroy();
+      // Waiting for a connection (`#patience` sees to that), or the upstream does not read: the silence is not the client's.
+      else if (this.#controller !== null && !this.#request.isPaused()) this.#cutBody(SILENT);
     });
-    this.#request.once("end", () => this.#request.setTimeout(0));
   }
 
   #waitAtMost(ms: number, then: () => void): void {
@@ -166,6 +162,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     if (this.#mayRetry(error)) {
       this.#retried = true;
+      this.#controller = null;
       this.start();
       return;
     }
@@ -224,6 +221,12 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 }
 
+/** The client fell silent inside its body. */
+const SILENT: Refusal = {
+  ...refuse("request_timeout", "limit:idle-timeout", "Request body took too long"),
+  close: true,
+};
+
 /** No connection came free in time. */
 const BUSY: Refusal = {
   ...refuse("overloaded", "upstream:queue", "All connections to the upstream are busy"),
@@ -235,11 +238,6 @@ const BUSY: Refusal = {
 /** undici gives header lines as buffers, names and values in turn. */
 function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
   return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
-}
-
-/** The upstream's reason phrase; none at all when it has what RFC 9112 §4 does not allow (undici reads it as UTF-8). */
-function reasonText(reason = ""): string {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(reason) ? reason : "";
 }
 
 function pairs(raw: readonly string[]): [string, string][] {

@@ -17,6 +17,7 @@ import { Forward, type ForwardHost } from "./forward.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
+import { awaitRest } from "./patience.ts";
 import { parserErrorAnswer } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
@@ -64,12 +65,14 @@ export class FullLane implements ForwardHost {
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.server.on("connection", (socket) => this.#connections.opened(socket));
     this.server.on("clientError", (error, socket) => this.#unreadable(error, socket));
+    this.#connections.sweepEvery(limits.requestTimeoutMs);
   }
 
   /** Timeouts of a reloaded configuration; they hold for connections made from now on. */
   useLimits(limits: LimitSettings): void {
     this.server.headersTimeout = limits.headerTimeoutMs;
     this.server.keepAliveTimeout = limits.idleTimeoutMs;
+    this.#connections.sweepEvery(limits.requestTimeoutMs);
   }
 
   /** node tells again of each further chunk on such a connection: only the first is an event. */
@@ -100,10 +103,10 @@ export class FullLane implements ForwardHost {
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    this.#connections.began(request);
+    this.#connections.began(response);
     response.on("close", () => {
       metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
-      this.#connections.ended(request);
+      this.#connections.ended(response);
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
@@ -160,7 +163,7 @@ export class FullLane implements ForwardHost {
     if (response.destroyed) return;
     const close = refusal.close === true || !drains(request);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) giveUpReading(request);
+    if (!request.complete) awaitRest(request, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
@@ -182,9 +185,12 @@ export class FullLane implements ForwardHost {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#connections.handedOver(socket);
     // node took its own listener away: an unheard error would end the thread.
     socket.on("error", () => socket.destroy());
+    if (!this.#connections.handOver(socket)) {
+      socket.destroy();
+      return;
+    }
     const fault = upgradeFault(request);
     whenDecided(
       () => (fault === null ? this.#parts.gate.enter(exchangeOf(request)) : this.#refusedBefore(fault)),
@@ -203,12 +209,6 @@ function drains(request: IncomingMessage): boolean {
     request.headers.expect === undefined &&
     length <= DRAIN_BYTES_MAX
   );
-}
-
-/** A refused client that never sends the rest of its body may not keep the connection. */
-function giveUpReading(request: IncomingMessage): void {
-  request.setTimeout(DRAIN_MS, () => request.socket.destroy());
-  request.once("end", () => request.setTimeout(0));
 }
 
 function exchangeOf(request: IncomingMessage): Exchange {

@@ -10,7 +10,7 @@ import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
-import { clientResponseHeaders } from "#data-plane/upstream/response-headers.ts";
+import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 
 export interface TunnelParts {
   readonly passage: Passage;
@@ -65,7 +65,15 @@ export class Tunnel {
     // http-proxy-3's own listener knows no backpressure and no broken answers; it is added right after this event.
     process.nextTick(() => {
       upstreamRequest.removeAllListeners("response");
-      upstreamRequest.on("response", (answer: IncomingMessage) => this.#passOn(answer, upstreamRequest));
+      upstreamRequest.on("response", (answer: IncomingMessage) => {
+        try {
+          this.#passOn(answer, upstreamRequest);
+        } catch {
+          // An answer node will not write: nothing may escape a listener, it would end the thread.
+          answer.destroy();
+          socket.destroy();
+        }
+      });
     });
   }
 
@@ -87,7 +95,11 @@ export class Tunnel {
     response.shouldKeepAlive = false;
     // The server gave the socket away at the upgrade; it is a net.Socket, typed by the stream it also is.
     response.assignSocket(socket as Socket);
-    response.writeHead(status, answer.statusMessage, clientResponseHeaders(answer.rawHeaders, passage, status));
+    response.writeHead(
+      status,
+      reasonText(answer.statusMessage),
+      clientResponseHeaders(answer.rawHeaders, passage, status),
+    );
     pipeline(answer, response, (error) => {
       if (error === undefined || error === null) socket.end();
       else socket.destroy();

@@ -29,16 +29,16 @@ function lockFault(): DataFolderLocked {
 test("a folder that is taken is refused, and says by whom", () => {
   const lock = new DataFolderLock(dir);
   expect(lockFault().holder).toBeNull();
-  lock.announce({ pid: 4_711, opsSocket: "/run/ops.sock" });
+  lock.announce({ pid: 4_711, opsSocket: "/run/ops.sock", readyUrl: null });
   const fault = lockFault();
-  expect(fault.holder).toEqual({ pid: 4_711, opsSocket: "/run/ops.sock" });
+  expect(fault.holder).toEqual({ pid: 4_711, opsSocket: "/run/ops.sock", readyUrl: null });
   expect(fault.message).toContain("process 4711");
   lock.release();
 });
 
 test("a released folder is free, and nobody is announced any more", () => {
   const lock = new DataFolderLock(dir);
-  lock.announce({ pid: 1, opsSocket: null });
+  lock.announce({ pid: 1, opsSocket: null, readyUrl: null });
   lock.release();
   expect(readRunFile(dir)).toBeNull();
   new DataFolderLock(dir).release();
@@ -47,14 +47,14 @@ test("a released folder is free, and nobody is announced any more", () => {
 test("the folder and the run file are for their owner only", () => {
   const lock = new DataFolderLock(dir);
   writeFileSync(join(dir, "tollgate.run"), "", { mode: 0o644 });
-  lock.announce({ pid: 1, opsSocket: null });
+  lock.announce({ pid: 1, opsSocket: null, readyUrl: null });
   expect([statSync(dir).mode & 0o777, statSync(join(dir, "tollgate.run")).mode & 0o777]).toEqual([0o700, 0o600]);
   lock.release();
 });
 
 test("the lock of a process that is killed is free at once, and its run file does not count", async () => {
   const program = `const { DataFolderLock } = await import(${JSON.stringify(LOCK_MODULE)});
-    new DataFolderLock(${JSON.stringify(dir)}).announce({ pid: process.pid, opsSocket: "/gone" });
+    new DataFolderLock(${JSON.stringify(dir)}).announce({ pid: process.pid, opsSocket: "/gone", readyUrl: null });
     process.stdout.write("locked");
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
@@ -62,7 +62,7 @@ test("the lock of a process that is killed is free at once, and its run file doe
   });
   const closed = new Promise((resolve) => child.on("close", resolve));
   await new Promise((resolve) => child.stdout.on("data", resolve));
-  expect(lockFault().holder).toEqual({ pid: child.pid, opsSocket: "/gone" });
+  expect(lockFault().holder).toEqual({ pid: child.pid, opsSocket: "/gone", readyUrl: null });
   child.kill("SIGKILL");
   await closed;
   new DataFolderLock(dir).release();
