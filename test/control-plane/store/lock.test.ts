@@ -54,16 +54,21 @@ test("the folder and the run file are for their owner only", () => {
 
 test("the lock of a process that is killed is free at once, and its run file does not count", async () => {
   const program = `const { DataFolderLock } = await import(${JSON.stringify(LOCK_MODULE)});
-    new DataFolderLock(${JSON.stringify(dir)}).announce({ pid: process.pid, opsSocket: "/gone", readyUrl: null });
+    // Kept in reach: a lock that is collected as garbage lets go.
+    globalThis.lock = new DataFolderLock(${JSON.stringify(dir)});
+    globalThis.lock.announce({ pid: process.pid, opsSocket: "/gone", readyUrl: null });
     process.stdout.write("locked");
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const closed = new Promise((resolve) => child.on("close", resolve));
-  await new Promise((resolve) => child.stdout.on("data", resolve));
-  expect(lockFault().holder).toEqual({ pid: child.pid, opsSocket: "/gone", readyUrl: null });
-  child.kill("SIGKILL");
+  try {
+    await new Promise((resolve) => child.stdout.on("data", resolve));
+    expect(lockFault().holder).toEqual({ pid: child.pid, opsSocket: "/gone", readyUrl: null });
+  } finally {
+    child.kill("SIGKILL");
+  }
   await closed;
   new DataFolderLock(dir).release();
 });
