@@ -176,6 +176,8 @@ async function metrics(): Promise<ReadonlyMap<string, number>> {
 
 function sample(line: string): readonly [string, number] {
   const match = /^([a-zA-Z_:][\w:]*(?:\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*\})?) (\S+)$/.exec(line);
-  if (match === null || Number.isNaN(Number(match[2]))) throw new Error(`Not a sample: ${line}`);
+  // No lag was sampled since the scrape before: that mean is no number, which the format allows in any case of letters.
+  const isNumber = match !== null && (!Number.isNaN(Number(match[2])) || /^nan$/i.test(match[2] ?? ""));
+  if (match === null || !isNumber) throw new Error(`Not a sample: ${line}`);
   return [match[1] ?? "", Number(match[2])];
 }
