@@ -8,6 +8,16 @@ export function wallMs(): number {
   return Date.now();
 }
 
+const start = { wallMs: Date.now(), monotonicMs: performance.now() };
+
+/**
+ * Wall time for forgetting what is over: never further than this thread has lived since its start, so that a clock that is ahead for
+ * a while forgets nothing that counts when it is right again.
+ */
+export function forgetMs(): number {
+  return Math.min(wallMs(), Math.floor(start.wallMs + performance.now() - start.monotonicMs));
+}
+
 /** Nanoseconds of the machine's monotonic clock. */
 export function monotonicNs(): bigint {
   return process.hrtime.bigint();

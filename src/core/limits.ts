@@ -1,6 +1,6 @@
 /**
- * The arithmetic of limits, pure: one comparison for quotas, one formula for rates.
- * Who keeps the numbers is `shared/counter-table.ts` and `shared/rate-table.ts`.
+ * The arithmetic of limits, pure: one comparison for all limits, one formula for each algorithm of rates.
+ * Who keeps the numbers is `shared/counter-table.ts`, `shared/rate-table.ts` and `shared/slot-table.ts`.
  */
 
 /** The one comparison of the project: whether `cost` more units still fit. `limit` null is unlimited. */
@@ -25,10 +25,10 @@ export function bucketOf(limit: number, perMs: number, burst: number): Bucket {
   return { intervalNs, toleranceNs: intervalNs * BigInt(burst), burst };
 }
 
-/** The theoretical arrival time after one more token, or null when the bucket is too empty for it. */
-export function nextArrival(arrivalNs: bigint, nowNs: bigint, bucket: Bucket): bigint | null {
+/** The theoretical arrival time after tokens worth `costNs` (tokens × interval) more, or null when the bucket is too empty for them. */
+export function nextArrival(arrivalNs: bigint, nowNs: bigint, bucket: Bucket, costNs: bigint): bigint | null {
   const from = arrivalNs > nowNs ? arrivalNs : nowNs;
-  const next = from + bucket.intervalNs;
+  const next = from + costNs;
   return next - nowNs <= bucket.toleranceNs ? next : null;
 }
 
@@ -38,9 +38,46 @@ export function tokensLeft(arrivalNs: bigint, nowNs: bigint, bucket: Bucket): nu
   return ahead >= bucket.toleranceNs ? 0 : Number((bucket.toleranceNs - ahead) / bucket.intervalNs);
 }
 
-/** Nanoseconds until one token is there; 0 when one is there now. */
-export function waitForToken(arrivalNs: bigint, nowNs: bigint, bucket: Bucket): bigint {
+/** Nanoseconds until tokens worth `costNs` are there; 0 when they are there now. */
+export function waitForTokens(arrivalNs: bigint, nowNs: bigint, bucket: Bucket, costNs: bigint): bigint {
   const from = arrivalNs > nowNs ? arrivalNs : nowNs;
-  const wait = from + bucket.intervalNs - nowNs - bucket.toleranceNs;
+  const wait = from + costNs - nowNs - bucket.toleranceNs;
   return wait > 0n ? wait : 0n;
+}
+
+/**
+ * What of the window before still weighs in a sliding window: the share of it that the last `perMs` reach into, rounded up, so that
+ * rounding never admits more. `intoMs` is the time since the current window began, 0 to `perMs`.
+ */
+export function slidingWeight(before: number, intoMs: number, perMs: number): number {
+  const product = before * (perMs - intoMs);
+  // Below 2^53 the quotient of two whole numbers never rounds across a whole one.
+  if (product <= Number.MAX_SAFE_INTEGER) return Math.ceil(product / perMs);
+  const [share, per] = [BigInt(before) * BigInt(perMs - intoMs), BigInt(perMs)];
+  return Number((share + per - 1n) / per);
+}
+
+/** Milliseconds, at least 1, until `cost` fits into a sliding window when nobody else takes anything. */
+export function slidingWait(
+  before: number,
+  current: number,
+  cost: number,
+  limit: number,
+  intoMs: number,
+  perMs: number,
+): number {
+  const untilNext = perMs - intoMs;
+  if (fits(current, cost, limit)) return Math.max(1, firstFit(before, current + cost, limit, intoMs, perMs) - intoMs);
+  return Math.max(1, untilNext + firstFit(current, cost, limit, 0, perMs));
+}
+
+/** The first millisecond into the window at which `wanted` and what is left of `before` are within the limit. */
+function firstFit(before: number, wanted: number, limit: number, fromMs: number, perMs: number): number {
+  let [low, high] = [fromMs, perMs];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(slidingWeight(before, middle, perMs), wanted, limit)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -1,4 +1,11 @@
-/** Permissions with wildcards: `*` is all, `models:*` is all that starts with `models:`. Pure. */
+/**
+ * Permissions with wildcards: `*` is all but the gateway's own, `models:*` is all that starts with `models:`. Pure.
+ * The gateway's own permissions (`tollgate:…`) are held by whoever names them, or `tollgate:*`: customers' roles are often `*`,
+ * and must not report usage for other accounts by that.
+ */
+
+/** Permissions of the gateway itself begin with this. */
+const OWN = "tollgate:";
 
 /** Whether one of the granted patterns covers the wanted permission. */
 export function isGranted(granted: readonly string[], wanted: string): boolean {
@@ -6,6 +13,7 @@ export function isGranted(granted: readonly string[], wanted: string): boolean {
 }
 
 function covers(pattern: string, wanted: string): boolean {
-  if (pattern === "*" || pattern === wanted) return true;
+  if (pattern === wanted) return true;
+  if (pattern === "*") return !wanted.startsWith(OWN);
   return pattern.endsWith(":*") && wanted.startsWith(pattern.slice(0, -1));
 }

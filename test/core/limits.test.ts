@@ -1,7 +1,7 @@
-/** GCRA against the bucket everybody draws: tokens that come back one by one, up to `burst`. And the one comparison of quotas. */
+/** GCRA against the bucket everybody draws: tokens that come back one by one, up to `burst`, are taken and given back. And the one comparison. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Bucket, bucketOf, fits, nextArrival, tokensLeft, waitForToken } from "#core/limits.ts";
+import { type Bucket, bucketOf, fits, nextArrival, tokensLeft, waitForTokens } from "#core/limits.ts";
 
 /** A bucket kept as credit in nanoseconds: full at `burst` intervals, a token costs one. */
 class SimpleBucket {
@@ -17,14 +17,27 @@ class SimpleBucket {
     this.#atNs = atNs;
   }
 
-  /** Tokens left before the take, and whether it succeeded. */
-  take(nowNs: bigint): { readonly left: number; readonly taken: boolean } {
-    const credit = this.#creditNs + (nowNs - this.#atNs);
-    this.#creditNs = credit > this.#fullNs ? this.#fullNs : credit;
+  #refill(nowNs: bigint): void {
+    this.#put(nowNs - this.#atNs);
     this.#atNs = nowNs;
+  }
+
+  #put(creditNs: bigint): void {
+    const credit = this.#creditNs + creditNs;
+    this.#creditNs = credit > this.#fullNs ? this.#fullNs : credit;
+  }
+
+  /** Tokens left before the take, and whether it succeeded. */
+  take(nowNs: bigint, cost: number): { readonly left: number; readonly taken: boolean } {
+    this.#refill(nowNs);
     const left = Number(this.#creditNs / this.#intervalNs);
-    if (left > 0) this.#creditNs -= this.#intervalNs;
-    return { left, taken: left > 0 };
+    if (left >= cost) this.#creditNs -= this.#intervalNs * BigInt(cost);
+    return { left, taken: left >= cost };
+  }
+
+  giveBack(nowNs: bigint, cost: number): void {
+    this.#refill(nowNs);
+    this.#put(this.#intervalNs * BigInt(cost));
   }
 }
 
@@ -35,65 +48,95 @@ const figures = fc.record({
 });
 
 /** Pauses in thousandths of a token's interval: from many requests at once to a long rest. */
-const pauses = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 80_000 })), {
+const pause = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 80_000 }));
+const steps = fc.array(fc.record({ pause, cost: fc.integer({ min: 1, max: 8 }), back: fc.boolean() }), {
   maxLength: 120,
-}); // biome-ignore format: one distribution
+});
 
-function instants(bucket: Bucket, gaps: readonly number[]): readonly bigint[] {
-  let nowNs = 1_000_000n;
-  return gaps.map((gap) => (nowNs += (bucket.intervalNs * BigInt(gap)) / 1_000n));
+const START_NS = 1_000_000n;
+
+function later(bucket: Bucket, nowNs: bigint, thousandths: number): bigint {
+  return nowNs + (bucket.intervalNs * BigInt(thousandths)) / 1_000n;
 }
 
-test("GCRA admits exactly what the simple bucket admits and says what it has left", () => {
+test("GCRA admits what the simple bucket admits, of any cost and with tokens given back, and says what is left", () => {
   fc.assert(
-    fc.property(figures, pauses, ({ limit, perMs, burst }, gaps) => {
+    fc.property(figures, steps, ({ limit, perMs, burst }, asked) => {
       const bucket = bucketOf(limit, perMs, burst);
       const model = new SimpleBucket(bucket, 0n);
-      let arrival = 0n;
-      for (const nowNs of instants(bucket, gaps)) {
+      let [arrival, nowNs] = [0n, START_NS];
+      let held = 0;
+      for (const { pause: thousandths, cost, back } of asked) {
+        nowNs = later(bucket, nowNs, thousandths);
+        if (back && held > 0) {
+          // What `RateTable.giveBack` does to the word, however long after.
+          arrival -= bucket.intervalNs * BigInt(held);
+          model.giveBack(nowNs, held);
+          held = 0;
+        }
+        const costNs = bucket.intervalNs * BigInt(cost);
         const left = tokensLeft(arrival, nowNs, bucket);
-        const wait = waitForToken(arrival, nowNs, bucket);
-        const next = nextArrival(arrival, nowNs, bucket);
-        expect({ left, taken: next !== null }).toEqual(model.take(nowNs));
+        const wait = waitForTokens(arrival, nowNs, bucket, costNs);
+        const next = nextArrival(arrival, nowNs, bucket, costNs);
+        expect({ left, taken: next !== null }).toEqual(model.take(nowNs, cost));
         expect(wait === 0n).toBe(next !== null);
+        if (next !== null) held = cost;
         arrival = next ?? arrival;
       }
     }),
   );
 });
 
-test("no interval of time sees more than burst + limit × its length", () => {
+test("no interval of time sees more tokens than burst + limit × its length", () => {
   fc.assert(
-    fc.property(figures, pauses, ({ limit, perMs, burst }, gaps) => {
+    fc.property(figures, steps, ({ limit, perMs, burst }, asked) => {
       const bucket = bucketOf(limit, perMs, burst);
-      const admitted: bigint[] = [];
-      let arrival = 0n;
-      for (const nowNs of instants(bucket, gaps)) {
-        const next = nextArrival(arrival, nowNs, bucket);
+      const admitted: { readonly atNs: bigint; readonly cost: number }[] = [];
+      let [arrival, nowNs] = [0n, START_NS];
+      for (const { pause: thousandths, cost } of asked) {
+        nowNs = later(bucket, nowNs, thousandths);
+        const next = nextArrival(arrival, nowNs, bucket, bucket.intervalNs * BigInt(cost));
         if (next === null) continue;
-        admitted.push(nowNs);
+        admitted.push({ atNs: nowNs, cost });
         arrival = next;
       }
       const perNs = BigInt(perMs) * 1_000_000n;
-      admitted.forEach((from, first) =>
-        admitted.slice(first).forEach((to, index) => {
-          const allowed = BigInt(burst) + (BigInt(limit) * (to - from)) / perNs;
-          expect(BigInt(index + 1)).toBeLessThanOrEqual(allowed);
-        }),
-      );
+      admitted.forEach((from, first) => {
+        let tokens = 0;
+        for (const to of admitted.slice(first)) {
+          tokens += to.cost;
+          const allowed = BigInt(burst) + (BigInt(limit) * (to.atNs - from.atNs)) / perNs;
+          expect(BigInt(tokens)).toBeLessThanOrEqual(allowed);
+        }
+      });
     }),
   );
 });
 
-test("the wait for a token is exact: one nanosecond less is too early", () => {
+test("the wait for tokens is exact: one nanosecond less is too early", () => {
+  const ahead = fc.nat({ max: 200 });
   fc.assert(
-    fc.property(figures, fc.nat({ max: 200 }), ({ limit, perMs, burst }, ahead) => {
+    fc.property(figures, ahead, fc.integer({ min: 1, max: 50 }), ({ limit, perMs, burst }, percent, wanted) => {
+      const bucket = bucketOf(limit, perMs, burst);
+      const costNs = bucket.intervalNs * BigInt(Math.min(wanted, burst));
+      const nowNs = 5_000_000n;
+      const arrival = nowNs + (bucket.toleranceNs * BigInt(percent)) / 100n;
+      const wait = waitForTokens(arrival, nowNs, bucket, costNs);
+      expect(nextArrival(arrival, nowNs + wait, bucket, costNs)).not.toBeNull();
+      expect(wait === 0n || nextArrival(arrival, nowNs + wait - 1n, bucket, costNs) === null).toBe(true);
+    }),
+  );
+});
+
+test("tokens left are tokens that can be taken, all at once and not one more", () => {
+  fc.assert(
+    fc.property(figures, fc.nat({ max: 150 }), ({ limit, perMs, burst }, percent) => {
       const bucket = bucketOf(limit, perMs, burst);
       const nowNs = 5_000_000n;
-      const arrival = nowNs + (bucket.toleranceNs * BigInt(ahead)) / 100n;
-      const wait = waitForToken(arrival, nowNs, bucket);
-      expect(nextArrival(arrival, nowNs + wait, bucket)).not.toBeNull();
-      expect(wait === 0n || nextArrival(arrival, nowNs + wait - 1n, bucket) === null).toBe(true);
+      const arrival = nowNs + (bucket.toleranceNs * BigInt(percent)) / 100n;
+      const left = BigInt(tokensLeft(arrival, nowNs, bucket));
+      expect(left === 0n || nextArrival(arrival, nowNs, bucket, bucket.intervalNs * left) !== null).toBe(true);
+      expect(nextArrival(arrival, nowNs, bucket, bucket.intervalNs * (left + 1n))).toBeNull();
     }),
   );
 });
@@ -103,7 +146,7 @@ test("a clock that stands still admits the burst and no more", () => {
   let arrival = 0n;
   let admitted = 0;
   for (let i = 0; i < 100; i++) {
-    const next = nextArrival(arrival, 42n, bucket);
+    const next = nextArrival(arrival, 42n, bucket, bucket.intervalNs);
     if (next !== null) admitted++;
     arrival = next ?? arrival;
   }

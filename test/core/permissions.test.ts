@@ -24,6 +24,15 @@ test.each([
   ["**", "models:invoke", false],
   [".*", "models:invoke", false],
   [":*", "models:invoke", false],
+  ["*", "tollgate:usage:write", false],
+  ["*", "tollgate:", false],
+  ["*", "tollgate", true],
+  ["*", "Tollgate:usage:write", true],
+  ["*", "tollgates:usage", true],
+  ["tollgate:*", "tollgate:usage:write", true],
+  ["tollgate:usage:*", "tollgate:usage:write", true],
+  ["tollgate:usage:write", "tollgate:usage:write", true],
+  ["tollgate:usage:read", "tollgate:usage:write", false],
 ])("%j covers %j: %s", (pattern, wanted, expected) => {
   expect(isGranted([pattern], wanted)).toBe(expected);
 });
@@ -31,6 +40,11 @@ test.each([
 test("nothing is granted by no patterns, and one that covers is enough", () => {
   expect(isGranted([], "models:invoke")).toBe(false);
   expect(isGranted(["agents:*", "models:read", "models:*"], "models:invoke")).toBe(true);
+});
+
+test("the gateway's own permissions are granted by name beside *, never by * alone", () => {
+  expect(isGranted(["*", "models:*"], "tollgate:usage:write")).toBe(false);
+  expect(isGranted(["*", "tollgate:usage:write"], "tollgate:usage:write")).toBe(true);
 });
 
 test("a pattern covers exactly what it says, segment by segment", () => {
