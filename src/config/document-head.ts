@@ -73,7 +73,7 @@ A size is a whole number of bytes, or one with a unit: \`B\`, \`KiB\`, \`MiB\` o
 
 The file is read again when it changes and on \`SIGHUP\`. A good file takes over for all requests that start after that; a bad one
 is refused with its faults in the log, and the old one goes on. \`server.listen\`, \`server.admin\`, \`server.workers\` and \`store\` take
-effect at the next start only. Counters of rates and quotas survive both.
+effect at the next start only. Counters of quotas survive both; rates start full after a restart.
 
 ## Keys
 

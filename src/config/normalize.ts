@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseAddress } from "./listen-address.ts";
 import { normalizeIssuer } from "./normalize-identity.ts";
+import { normalizeConcurrency, normalizeMeter, normalizeMetering, normalizeRate } from "./normalize-limits.ts";
 import { normalizePlans } from "./normalize-plans.ts";
 import { durationMs, mapValues, sizeBytes } from "./normalize-values.ts";
 import type { GatewayFile } from "./schema.ts";
@@ -40,24 +41,17 @@ export function normalize(config: GatewayFile, file: string): Settings {
       },
     },
     roles: config.roles ?? {},
-    rates: mapValues(config.rates ?? {}, (rate, name) => ({
-      name,
-      limit: rate.limit,
-      perMs: durationMs(rate.per),
-      burst: rate.burst ?? rate.limit,
-      by: typeof rate.by === "string" ? [rate.by] : (rate.by ?? ["account"]),
-      shadow: rate.shadow ?? false,
-    })),
-    meters: mapValues(config.meters ?? {}, (meter, name) => ({ name, description: meter.description ?? null })),
+    timeZone: config.timeZone ?? "UTC",
+    rates: mapValues(config.rates ?? {}, normalizeRate),
+    concurrency: mapValues(config.concurrency ?? {}, normalizeConcurrency),
+    meters: mapValues(config.meters ?? {}, normalizeMeter),
     plans,
     defaultPlan,
     upstreams: mapValues(config.upstreams, normalizeUpstream),
     routes: config.routes.map(normalizeRoute),
-    metering: {
-      durability: config.metering?.durability ?? "process",
-      onJournalFailure: config.metering?.["on-journal-failure"] ?? "refuse",
-    },
-    errors: { format: config.errors?.format ?? "problem" },
+    metering: normalizeMetering(config.metering ?? {}),
+    limitHeaders: config.limitHeaders ?? ["draft-10"],
+    errors: { format: config.errors?.format ?? "problem", upgradeUrl: config.errors?.upgradeUrl ?? null },
   };
 }
 
@@ -112,7 +106,7 @@ function targetUrl(text: string): string {
 }
 
 function normalizeRoute(route: RoutePart): RouteSettings {
-  const charged = Object.entries(route.meters ?? {}).filter(([, units]) => units > 0);
+  const charged = Object.entries(route.meters ?? {}).filter(([, units]) => units !== 0);
   return {
     name: route.name,
     match: { host: route.match.host ?? null, path: route.match.path, methods: withHead(route.match.methods) },
@@ -120,7 +114,10 @@ function normalizeRoute(route: RoutePart): RouteSettings {
     auth: route.auth ?? "required",
     schemes: route.schemes ?? ["jwt", "key"],
     require: normalizeRequire(route.require ?? {}),
-    rates: route.rates ?? [],
+    rates: (route.rates ?? []).map((rate) =>
+      typeof rate === "string" ? { name: rate, cost: 1 } : { name: rate.rate, cost: rate.cost },
+    ),
+    concurrency: route.concurrency ?? [],
     meters: Object.fromEntries(charged),
     countWhen: route.countWhen ?? "not-5xx",
   };

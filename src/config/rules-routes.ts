@@ -2,10 +2,10 @@
 import type { Path } from "./locate.ts";
 import { parseTemplate, type TemplateSegment, templateShape } from "./path-template.ts";
 import type { Report } from "./report.ts";
-import { checkPermissions } from "./rules-plans.ts";
+import { checkPermissions } from "./rules-roles.ts";
 import { STANDARD } from "./standard.ts";
 import { meanOrList } from "./suggest.ts";
-import type { Item, RoutePart, View } from "./view.ts";
+import type { Item, MeterPart, PlanPart, RatePart, RoutePart, View } from "./view.ts";
 
 /** Names that exist, templates that can be matched, demands that can be met. */
 export function checkRoutes(view: View, report: Report): void {
@@ -18,7 +18,13 @@ export function checkRoutes(view: View, report: Report): void {
       report.value(at, `Unknown ${what} ${JSON.stringify(word)}`, meanOrList(word, list, `${what}s`));
     };
     known(value.upstream, "upstream", [...path, "upstream"]);
-    for (const [index, rate] of (value.rates ?? []).entries()) known(rate, "rate", [...path, "rates", index]);
+    for (const [index, rate] of (value.rates ?? []).entries()) {
+      if (typeof rate === "string") known(rate, "rate", [...path, "rates", index]);
+      else known(rate.rate, "rate", [...path, "rates", index, "rate"]);
+    }
+    for (const [index, name] of (value.concurrency ?? []).entries())
+      known(name, "concurrency limit", [...path, "concurrency", index]);
+    checkRateCosts(view, route, report);
     for (const [index, role] of (value.require?.roles ?? []).entries())
       known(role, "role", [...path, "require", "roles", index]);
     checkMeters(view, route, report);
@@ -49,21 +55,71 @@ export function checkRoutePairs({ routes }: View, report: Report): void {
   }
 }
 
-type Names = Readonly<Record<"upstream" | "rate" | "role", ReadonlySet<string>>>;
+type Names = Readonly<Record<"upstream" | "rate" | "role" | "concurrency limit", ReadonlySet<string>>>;
 
 function namesOf({ names }: View): Names {
-  return { upstream: new Set(names.upstreams), rate: new Set(names.rates), role: new Set(names.roles) };
+  return {
+    upstream: new Set(names.upstreams),
+    rate: new Set(names.rates),
+    role: new Set(names.roles),
+    "concurrency limit": new Set(names.concurrency),
+  };
 }
 
-function checkMeters({ names }: View, { path, value }: Item<RoutePart>, report: Report): void {
-  for (const meter of Object.keys(value.meters ?? {})) {
-    if (names.meters.includes(meter)) continue;
-    report.key(
-      [...path, "meters", meter],
-      `Unknown meter ${JSON.stringify(meter)}`,
-      meanOrList(meter, names.meters, "meters"),
-    );
+function checkMeters({ names, meters }: View, { path, value }: Item<RoutePart>, report: Report): void {
+  for (const [meter, units] of Object.entries(value.meters ?? {})) {
+    const at = [...path, "meters", meter];
+    if (!names.meters.includes(meter))
+      report.key(at, `Unknown meter ${JSON.stringify(meter)}`, meanOrList(meter, names.meters, "meters"));
+    const part = meters.find(({ key }) => key === meter)?.value;
+    if (part !== undefined) checkUnits(units, part, at, report);
   }
+}
+
+function checkUnits(units: number | "measured", meter: MeterPart, path: Path, report: Report): void {
+  const isGauge = meter.aggregate === "last";
+  if (units === "measured") {
+    if (meter.from === undefined)
+      report.value(
+        path,
+        "Expected a number of units: the meter has no from",
+        "add from to the meter, such as from: duration",
+      );
+  } else if (isGauge && meter.from !== undefined) {
+    report.value(
+      path,
+      "Expected measured: this gauge is set by what from says",
+      "a gauge without from goes up and down by numbers",
+    );
+  } else if (units < 0 && !isGauge) {
+    report.value(path, `Expected units of 0 or more, got ${units}`, "only a gauge (aggregate: last) is given back");
+  }
+}
+
+/** A request that costs more than a rate ever allows at once would never pass. */
+function checkRateCosts({ rates, plans }: View, { path, value }: Item<RoutePart>, report: Report): void {
+  for (const [index, item] of (value.rates ?? []).entries()) {
+    if (typeof item === "string") continue;
+    const rate = rates.find(({ key }) => key === item.rate)?.value;
+    if (rate === undefined) continue;
+    const smallest = Math.min(
+      rate.burst ?? rate.limit,
+      ...plans.map(({ value: plan }) => mostAtOnce(rate, plan, item.rate)),
+    );
+    if (item.cost > smallest)
+      report.value(
+        [...path, "rates", index, "cost"],
+        `Expected at most ${smallest}, the least the rate ever allows at once, got ${item.cost}`,
+      );
+  }
+}
+
+/** Requests a plan lets through at once by a rate. */
+function mostAtOnce(rate: RatePart, plan: PlanPart, name: string): number {
+  const own = plan.rates?.[name];
+  if (own?.limit !== undefined) return own.burst ?? own.limit;
+  const multiplier = own === undefined ? (plan.rateMultiplier ?? 1) : (own.multiplier ?? 1);
+  return Math.max(1, Math.round((rate.burst ?? rate.limit) * multiplier));
 }
 
 function checkFeatures({ plans, partial }: View, { path, value }: Item<RoutePart>, report: Report): void {
@@ -80,7 +136,7 @@ function checkAuth({ issuers, partial }: View, { path, value }: Item<RoutePart>,
   if (value.auth === "none") {
     if (value.require !== undefined)
       report.key([...path, "require"], "Expected no require with auth: none", "nobody is identified");
-    const isCharged = Object.values(value.meters ?? {}).some((units) => units > 0);
+    const isCharged = Object.values(value.meters ?? {}).some((units) => units !== 0);
     if (isCharged) report.key([...path, "meters"], "Expected no meters with auth: none", "nobody can be charged");
     return;
   }

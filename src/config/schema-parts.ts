@@ -3,7 +3,9 @@ import Type, { type TSchema } from "typebox";
 
 export const DURATION = "^[1-9][0-9]*(ms|s|m|h|d)$";
 export const SIZE = "^[1-9][0-9]*(B|KiB|MiB|GiB)?$";
-export const NAME = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$";
+/** What every object has by nature is no name: settings are looked up by name. */
+const NOT_A_NAME = Object.getOwnPropertyNames(Object.prototype).filter((name) => /^[a-z]/i.test(name));
+export const NAME = `^(?!(${NOT_A_NAME.join("|")})$)[A-Za-z][A-Za-z0-9_.-]{0,63}$`;
 export const ADDRESS = "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.-]+)?:[0-9]{1,5}$";
 
 export const strict = { additionalProperties: false } as const;
@@ -18,3 +20,5 @@ export const byName = <T extends TSchema>(value: T, description: string) =>
   Type.Record(Type.String({ pattern: NAME }), value, { description, ...strict });
 export const oneOf = <T extends string[]>(values: readonly [...T], description: string, standard?: T[number]) =>
   Type.Enum<T>(values, { description, ...(standard === undefined ? {} : { default: standard }) });
+export const positive = (description: string) =>
+  Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000_000, ...(description === "" ? {} : { description }) });

@@ -98,15 +98,31 @@ export const Route = Type.Object(
       }),
     ),
     require: Type.Optional(Require),
-    rates: Type.Optional(names("Names of rates that apply.")),
+    rates: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.String({ minLength: 1 }),
+          Type.Object(
+            {
+              rate: name("Name of the rate."),
+              cost: Type.Integer({ minimum: 1, maximum: 1_000_000, description: "Requests this one counts as." }),
+            },
+            strict,
+          ),
+        ]),
+        { uniqueItems: true, description: "Rates that apply: names, or `{ rate, cost }`." },
+      ),
+    ),
+    concurrency: Type.Optional(names("Names of concurrency limits that apply.")),
     meters: Type.Optional(
       Type.Record(
         Type.String({ pattern: NAME }),
-        Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: "Units of this meter; 0 is as if left out." }),
+        Type.Union([Type.Integer({ minimum: -1_000_000_000, maximum: 1_000_000_000 }), Type.Literal("measured")]),
         {
           ...strict,
           maxProperties: 64,
-          description: "Units each request costs, by meter.",
+          description:
+            "Units each request costs, by meter: a number, or `measured` for what the meter's `from` says. A negative number gives units of a gauge back; 0 is as if left out.",
         },
       ),
     ),

@@ -37,6 +37,9 @@ export const PATTERN_WORDS: Readonly<Record<string, string>> = {
   "^path\\.[A-Za-z_][A-Za-z0-9_]*$": "path.NAME, where NAME is a parameter of the route's path",
   "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$": "a host name in lower case without a port, or *. and a suffix",
   "^/": "a path that starts with /",
+  "^claim:.+$": "claim:PATH, such as claim:org.id",
+  "^[0-9]+(\\.[0-9]+)?(/[0-9]+(\\.[0-9]+)?)?$": "a number or a fraction such as 1/60",
+  "^request\\.header:[A-Za-z0-9-]+$": "request.header:NAME",
 };
 
 /** What the schema wants, such as `"auto" or a whole number from 1 to 64`. */
@@ -69,6 +72,8 @@ function typeWords(schema: SchemaNode): string {
       return textWords(schema);
     case "integer":
       return integerWords(schema);
+    case "number":
+      return "a number above 0";
     case "boolean":
       return "true or false";
     case "null":

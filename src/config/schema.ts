@@ -6,8 +6,9 @@
  */
 import Type, { type Static } from "typebox";
 import { Identity } from "./schema-identity.ts";
+import { Concurrency, Meter, Metering, Rate } from "./schema-limits.ts";
 import { byName, names, oneOf, strict } from "./schema-parts.ts";
-import { Meter, Plan, Rate } from "./schema-plans.ts";
+import { Plan } from "./schema-plans.ts";
 import { Route, Upstream } from "./schema-routes.ts";
 import { Server, Store } from "./schema-server.ts";
 
@@ -20,33 +21,40 @@ export const GatewayFile = Type.Object(
     roles: Type.Optional(
       byName(names("Permissions of the role."), "Permissions by role; `*` and `models:*` are wildcards."),
     ),
+    timeZone: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "IANA name of the zone whose days, weeks and months quotas and reports count.",
+        default: "UTC",
+      }),
+    ),
     rates: Type.Optional(byName(Rate, "Named rates.")),
+    concurrency: Type.Optional(byName(Concurrency, "Named limits of requests under way.")),
     meters: Type.Optional(byName(Meter, "What is counted.")),
     plans: Type.Optional(byName(Plan, "What an account may use.")),
     upstreams: byName(Upstream, "Apps behind the gateway."),
     routes: Type.Array(Route, { description: "Which requests go where. What no route takes is answered with 404." }),
-    metering: Type.Optional(
-      Type.Object(
-        {
-          durability: Type.Optional(
-            oneOf(
-              ["process", "disk"],
-              "`process`: usage survives any crash of the process. `disk`: it also survives a power cut, but for the last 20 ms.",
-              "process",
-            ),
-          ),
-          "on-journal-failure": Type.Optional(
-            oneOf(["refuse", "serve"], "When usage cannot be written: answer 503, or serve unmetered.", "refuse"),
-          ),
-        },
-        { ...strict, description: "How usage is kept." },
-      ),
+    metering: Type.Optional(Metering),
+    limitHeaders: Type.Optional(
+      Type.Array(oneOf(["draft-10", "draft-6", "x-ratelimit"], ""), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          "Headers that tell clients of their limits: `draft-10` (`RateLimit`, `RateLimit-Policy`, one item for each limit), `draft-6` (`RateLimit-Limit`, `-Remaining`, `-Reset`), `x-ratelimit` (the same with `X-`); the last two tell of the limit that is nearest.",
+        default: ["draft-10"],
+      }),
     ),
     errors: Type.Optional(
       Type.Object(
         {
           format: Type.Optional(
             oneOf(["problem", "plain"], "Body of refusals: RFC 9457, or `{error, message}`.", "problem"),
+          ),
+          upgradeUrl: Type.Optional(
+            Type.String({
+              pattern: "^https?://[^/]+",
+              description: "Where customers get more: `upgrade_url` in refusals by quotas, credits and spend caps.",
+            }),
           ),
         },
         { ...strict, description: "How refusals look." },

@@ -5,7 +5,9 @@
 import type { Fault } from "./faults.ts";
 import { createReport } from "./report.ts";
 import { checkIssuers } from "./rules-identity.ts";
-import { checkPlans, checkRates, checkRoles } from "./rules-plans.ts";
+import { checkMetering, checkMeterParts, checkRates, checkTimeZone } from "./rules-limits.ts";
+import { checkPlans } from "./rules-plans.ts";
+import { checkRoles } from "./rules-roles.ts";
 import { checkRoutePairs, checkRoutes } from "./rules-routes.ts";
 import { checkServer } from "./rules-server.ts";
 import { checkUpstreams } from "./rules-upstreams.ts";
@@ -18,7 +20,10 @@ export function meaningFaults(source: YamlSource, view: View): readonly Fault[] 
   checkServer(view, report);
   checkIssuers(view, report);
   checkRoles(view, report);
+  checkTimeZone(view.timeZone, ["timeZone"], report);
   checkRates(view, report);
+  checkMeterParts(view, report);
+  checkMetering(view, report);
   checkPlans(view, report);
   checkUpstreams(view, report);
   checkRoutes(view, report);

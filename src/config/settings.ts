@@ -2,6 +2,10 @@
  * Settings: `gateway.yaml` after every reference is resolved, every default filled and every unit turned into a number.
  * Plain frozen data, so that it crosses to the workers as a message. Made by `load.ts`, changed by nobody.
  */
+import type { MeterSource } from "#core/meter-source.ts";
+import type { UnitPrice } from "#core/money.ts";
+import type { Scaling } from "#core/quantity.ts";
+import type { WindowSpec } from "#core/windows.ts";
 
 export interface Settings {
   /** Absolute path of the file it came from. */
@@ -11,7 +15,10 @@ export interface Settings {
   readonly identity: IdentitySettings;
   /** Permission patterns by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
+  /** IANA name: where the days of quotas and reports begin, unless a quota says otherwise. */
+  readonly timeZone: string;
   readonly rates: Readonly<Record<string, RateSettings>>;
+  readonly concurrency: Readonly<Record<string, ConcurrencySettings>>;
   readonly meters: Readonly<Record<string, MeterSettings>>;
   readonly plans: Readonly<Record<string, PlanSettings>>;
   /** Name of the plan with `default: true`; the file always has one (an empty unlimited `default` when it names no plans). */
@@ -19,8 +26,13 @@ export interface Settings {
   readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
   readonly routes: readonly RouteSettings[];
   readonly metering: MeteringSettings;
-  readonly errors: { readonly format: "problem" | "plain" };
+  /** Sets of limit headers that answers carry. */
+  readonly limitHeaders: readonly LimitHeaderSet[];
+  readonly errors: { readonly format: "problem" | "plain"; readonly upgradeUrl: string | null };
 }
+
+/** `draft-10` the current IETF draft, `draft-6` its older shape, `x-ratelimit` the common legacy names. */
+export type LimitHeaderSet = "draft-10" | "draft-6" | "x-ratelimit";
 
 export interface Address {
   readonly host: string;
@@ -91,32 +103,81 @@ export interface ClaimSettings {
   readonly plan: string | null;
 }
 
-export type RateKey = "account" | "user" | "key" | "ip" | "route";
+export type RateKey = "account" | "user" | "key" | "ip" | "route" | "plan" | `claim:${string}`;
 
-export interface RateSettings {
+export type RateAlgorithm = "token-bucket" | "fixed-window" | "sliding-window";
+
+export interface RateSettings extends RateFigures {
   readonly name: string;
-  readonly limit: number;
-  readonly perMs: number;
-  readonly burst: number;
+  readonly algorithm: RateAlgorithm;
   readonly by: readonly RateKey[];
   readonly shadow: boolean;
 }
 
+export interface RateFigures {
+  readonly limit: number;
+  readonly perMs: number;
+  /** Token bucket only: requests at once. Equals `limit` for windows. */
+  readonly burst: number;
+}
+
+/** Requests under way at the same time. */
+export interface ConcurrencySettings {
+  readonly name: string;
+  readonly limit: number;
+  readonly by: readonly RateKey[];
+  readonly shadow: boolean;
+}
+
+/** How a meter adds up: `count` requests, `sum` units, the `max` of a window, the `last` value (a gauge: seats, storage). */
+export type Aggregate = "count" | "sum" | "max" | "last";
+
 export interface MeterSettings {
   readonly name: string;
   readonly description: string | null;
+  readonly aggregate: Aggregate;
+  /** Where the value of `measured` routes comes from. null: only from constants and events. */
+  readonly source: MeterSource | null;
+  readonly scaling: Scaling;
+  /** Units taken before the value is known: a number, or named by a request header. */
+  readonly estimate: { readonly units: number; readonly header: string | null };
+  /** Units counted when the value is missing or cannot be used; null: the estimate. */
+  readonly fallback: number | null;
 }
 
-export type WindowKind = "hour" | "day" | "month";
+export type Exceed = "block" | "overage" | "warn" | "throttle" | "credits";
+
+/** Whose units a quota counts. */
+export type QuotaHolder = "account" | "key" | "user";
 
 export interface QuotaSettings {
   readonly meter: string;
   /** null: unlimited. */
   readonly limit: number | null;
-  readonly per: WindowKind;
-  readonly exceed: "block";
+  readonly by: QuotaHolder;
+  readonly window: WindowSpec;
+  readonly exceed: Exceed;
   readonly status: 402 | 403 | 429;
   readonly shadow: boolean;
+  /** Units beyond the limit before `block` blocks. */
+  readonly grace: number;
+  /** What a unit beyond the limit costs; null: nothing. Only with `overage`. */
+  readonly price: UnitPrice | null;
+  /** Only with `throttle`: from this many units on, requests pass at this rate. */
+  readonly throttle: (RateFigures & { readonly fromUnits: number }) | null;
+  /** Only with `credits`: credits a unit beyond the limit costs. */
+  readonly creditsPerUnit: number;
+  /** Percent of the limit, rising; each makes one event a window. */
+  readonly thresholds: readonly number[];
+}
+
+/** Credits a plan grants at the beginning of each window. */
+export interface PlanCredits {
+  readonly amount: number;
+  readonly priority: number;
+  readonly window: WindowSpec;
+  /** What of the unused goes into the next window; null: nothing. */
+  readonly rollover: { readonly max: number } | null;
 }
 
 export interface PlanSettings {
@@ -124,10 +185,13 @@ export interface PlanSettings {
   readonly name: string;
   readonly default: boolean;
   readonly price: { readonly monthly: number | null; readonly yearly: number | null; readonly currency: string } | null;
-  /** By meter. */
-  readonly quotas: Readonly<Record<string, QuotaSettings>>;
-  /** Replacements by rate name, already complete. */
-  readonly rates: Readonly<Record<string, { readonly limit: number; readonly perMs: number; readonly burst: number }>>;
+  /** By meter; several for one meter where windows or holders differ. */
+  readonly quotas: Readonly<Record<string, readonly QuotaSettings[]>>;
+  /** Replacements by rate name, already complete and multiplied. */
+  readonly rates: Readonly<Record<string, RateFigures>>;
+  /** Replacements by name of the concurrency limit. */
+  readonly concurrency: Readonly<Record<string, number>>;
+  readonly credits: PlanCredits | null;
   readonly features: readonly string[];
 }
 
@@ -156,9 +220,10 @@ export interface RouteSettings {
   readonly auth: "required" | "optional" | "none";
   readonly schemes: readonly ("jwt" | "key")[];
   readonly require: RequireSettings;
-  readonly rates: readonly string[];
-  /** Units by meter; only meters that cost at least one unit. */
-  readonly meters: Readonly<Record<string, number>>;
+  readonly rates: readonly { readonly name: string; readonly cost: number }[];
+  readonly concurrency: readonly string[];
+  /** Units by meter; negative ones give back units of a gauge. Only meters that cost something. */
+  readonly meters: Readonly<Record<string, number | "measured">>;
   readonly countWhen: CountWhen;
 }
 
@@ -176,4 +241,17 @@ export interface RequireSettings {
 export interface MeteringSettings {
   readonly durability: "process" | "disk";
   readonly onJournalFailure: "refuse" | "serve";
+  /** How long journal segments stay after the ledger has them: what `reconcile` can look back on. */
+  readonly keepJournalMs: number;
+  /** Bytes of a body looked through for a meter's value. */
+  readonly bodyCapBytes: number;
+  readonly events: EventSettings;
+}
+
+/** Usage that is reported instead of seen. */
+export interface EventSettings {
+  /** An event whose quota window is over: counted in `own` window, in the `current` one, or refused. */
+  readonly late: "own" | "current" | "reject";
+  readonly maxAgeMs: number;
+  readonly maxAheadMs: number;
 }

@@ -7,8 +7,11 @@ import type { GatewayFile } from "./schema.ts";
 
 type Present<T> = Exclude<T, undefined>;
 export type ServerPart = Partial<Present<GatewayFile["server"]>>;
+export type MeteringPart = Partial<Present<GatewayFile["metering"]>>;
 export type IssuerPart = Present<Present<GatewayFile["identity"]>["issuers"]>[number];
 export type RatePart = Present<GatewayFile["rates"]>[string];
+export type ConcurrencyPart = Present<GatewayFile["concurrency"]>[string];
+export type MeterPart = Present<GatewayFile["meters"]>[string];
 export type PlanPart = Present<GatewayFile["plans"]>[string];
 export type UpstreamPart = GatewayFile["upstreams"][string];
 export type RoutePart = GatewayFile["routes"][number];
@@ -23,14 +26,21 @@ export interface Item<T> {
 
 export interface View {
   readonly server: ServerPart;
+  /** null: left out, or not written right. */
+  readonly timeZone: string | null;
+  readonly metering: MeteringPart;
   readonly issuers: readonly Item<IssuerPart>[];
   readonly roles: readonly Item<readonly string[]>[];
   readonly rates: readonly Item<RatePart>[];
+  readonly concurrency: readonly Item<ConcurrencyPart>[];
+  readonly meters: readonly Item<MeterPart>[];
   readonly plans: readonly Item<PlanPart>[];
   readonly upstreams: readonly Item<UpstreamPart>[];
   readonly routes: readonly Item<RoutePart>[];
   /** Names that are written in a section, of broken entries too. */
-  readonly names: Readonly<Record<"roles" | "rates" | "meters" | "plans" | "upstreams", readonly string[]>>;
+  readonly names: Readonly<
+    Record<"roles" | "rates" | "concurrency" | "meters" | "plans" | "upstreams", readonly string[]>
+  >;
   /** Sections of which a part had to be left out: nothing may be concluded from what they lack. */
   readonly partial: Readonly<Record<"listeners" | "issuers" | "plans", boolean>>;
 }
@@ -48,15 +58,20 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
   return {
     // As above: only keys without a fault are kept, and every key of `server` is optional.
     server: Object.fromEntries(pick<unknown>(["server"]).map(({ key, value }) => [key, value])) as ServerPart,
+    timeZone: textAt(data, "timeZone"),
+    metering: Object.fromEntries(pick<unknown>(["metering"]).map(({ key, value }) => [key, value])) as MeteringPart,
     issuers: pick(["identity", "issuers"], true),
     roles: pick(["roles"]),
     rates: pick(["rates"]),
+    concurrency: pick(["concurrency"]),
+    meters: pick(["meters"]),
     plans: pick(["plans"]),
     upstreams: pick(["upstreams"]),
     routes: routesOf(data, bad),
     names: {
       roles: namesOf("roles"),
       rates: namesOf("rates"),
+      concurrency: namesOf("concurrency"),
       meters: namesOf("meters"),
       plans: namesOf("plans"),
       upstreams: namesOf("upstreams"),
@@ -67,6 +82,11 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
       plans: bad.has(pathKey(["plans"])),
     },
   };
+}
+
+function textAt(data: unknown, key: string): string | null {
+  const value = valueAt(data, [key]);
+  return typeof value === "string" ? value : null;
 }
 
 /** What a route cannot be understood without; the rest is optional, so a route is looked at without its bad parts. */

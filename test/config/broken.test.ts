@@ -234,7 +234,7 @@ routes:
 constructor: {}
 `,
     [
-      '8:1 Unknown key "constructor" (known keys: version, server, store, identity, roles, rates, meters, plans, upstreams, routes, metering, errors)',
+      '8:1 Unknown key "constructor" (known keys: version, server, store, identity, roles, timeZone, rates, concurrency, meters, plans, upstreams, routes, metering, limitHeaders, errors)',
     ],
   ],
   [
@@ -373,7 +373,9 @@ routes:
     match: { path: "/all/{id}" }
 rates: { api: { limit: 1, per: 1s, by: [ip, usr] } }
 `,
-    ['8:45 Expected "account", "user", "key", "ip" or "route", got "usr" (did you mean "user"?)'],
+    [
+      '8:45 Expected "account", "user", "key", "ip", "route", "plan" or claim:PATH, such as claim:org.id, got "usr" (did you mean "user"?)',
+    ],
   ],
   [
     "an item twice",
@@ -522,7 +524,7 @@ plans: { a: { default: true, quotas: { m: { limit: unlimited, per: moth } } } }
 `,
     [
       '9:52 Expected a whole number of 0 or more or null, got "unlimited"',
-      '9:68 Expected "hour", "day" or "month", got "moth" (did you mean "month"?)',
+      '9:68 Expected "minute", "hour", "day", "week", "month", "billing-period" or "lifetime", got "moth" (did you mean "month"?)',
     ],
   ],
   [

@@ -25,10 +25,22 @@ test("every default of the smallest file", () => {
     store: { file: "/etc/tollgate/data/tollgate.db", dataDir: "/etc/tollgate/data" },
     identity: { issuers: [], keys: { brand: "tg", headers: ["authorization", "x-api-key"] } },
     roles: {},
+    timeZone: "UTC",
     rates: {},
+    concurrency: {},
     meters: {},
     plans: {
-      default: { id: "default", name: "Default", default: true, price: null, quotas: {}, rates: {}, features: [] },
+      default: {
+        id: "default",
+        name: "Default",
+        default: true,
+        price: null,
+        quotas: {},
+        rates: {},
+        concurrency: {},
+        credits: null,
+        features: [],
+      },
     },
     defaultPlan: "default",
     upstreams: {
@@ -50,12 +62,20 @@ test("every default of the smallest file", () => {
         schemes: ["jwt", "key"],
         require: { roles: [], permissions: [], scopes: [], features: [], accountParam: null, ownerParam: null },
         rates: [],
+        concurrency: [],
         meters: {},
         countWhen: "not-5xx",
       },
     ],
-    metering: { durability: "process", onJournalFailure: "refuse" },
-    errors: { format: "problem" },
+    metering: {
+      durability: "process",
+      onJournalFailure: "refuse",
+      keepJournalMs: 86_400_000,
+      bodyCapBytes: 10_485_760,
+      events: { late: "own", maxAgeMs: 35 * 86_400_000, maxAheadMs: 300_000 },
+    },
+    limitHeaders: ["draft-10"],
+    errors: { format: "problem", upgradeUrl: null },
   });
 });
 
@@ -90,6 +110,7 @@ plans:
     limit: 60,
     perMs: 60_000,
     burst: 60,
+    algorithm: "token-bucket",
     by: ["account"],
     shadow: false,
   });

@@ -99,7 +99,10 @@ routes:
     rates: [constructor]
     meters: { toString: 1 }
 `,
-    ['8:13 Unknown rate "constructor" (there are no rates)', '9:15 Unknown meter "toString" (there are no meters)'],
+    [
+      '8:13 Unknown rate "constructor" (there are no rates)',
+      '9:15 Expected a name of letters, digits, _ . and - that starts with a letter, at most 64 characters, got "toString"',
+    ],
   ],
   [
     "a quota and a rate of a plan that do not exist",
@@ -884,7 +887,7 @@ routes:
     match: { path: "/all/{id}" }
 rates: { api: { limit: 1, per: 366d, burst: 1000000000 } }
 `,
-    ["8:45 Expected a smaller burst: 1000000000 take more than a century to come back"],
+    ["8:45 Expected a smaller burst: 1000000000 take more than 70 years to come back"],
   ],
   [
     "a period of a plan beyond counting",
