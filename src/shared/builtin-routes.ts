@@ -10,19 +10,46 @@ export interface BuiltinRoute {
   /** Below the prefix. */
   readonly path: string;
   readonly auth: "required" | "none";
+  /** What the caller must be permitted; one of the gateway's own permissions, which `*` does not grant. null: nothing. */
+  readonly permission: string | null;
 }
 
+/** What apps need that report usage, theirs and that of any account. */
+const USAGE_WRITE = "tollgate:usage:write";
+
 export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
-  { name: "tollgate.health", method: "GET", path: "/health", auth: "none" },
-  { name: "tollgate.ready", method: "GET", path: "/ready", auth: "none" },
-  { name: "tollgate.auth.me", method: "GET", path: "/auth/me", auth: "required" },
-  { name: "tollgate.api-keys.list", method: "GET", path: "/api-keys", auth: "required" },
-  { name: "tollgate.api-keys.create", method: "POST", path: "/api-keys", auth: "required" },
-  { name: "tollgate.api-keys.revoke", method: "DELETE", path: "/api-keys/{id}", auth: "required" },
-  { name: "tollgate.billing.status", method: "GET", path: "/billing/status", auth: "required" },
-  { name: "tollgate.billing.plans", method: "GET", path: "/billing/plans", auth: "required" },
-  { name: "tollgate.billing.usage", method: "GET", path: "/billing/usage", auth: "required" },
+  open("health", "GET", "/health"),
+  open("ready", "GET", "/ready"),
+  own("auth.me", "GET", "/auth/me"),
+  own("api-keys.list", "GET", "/api-keys"),
+  own("api-keys.create", "POST", "/api-keys"),
+  own("api-keys.revoke", "DELETE", "/api-keys/{id}"),
+  own("billing.status", "GET", "/billing/status"),
+  own("billing.plans", "GET", "/billing/plans"),
+  own("billing.usage", "GET", "/billing/usage"),
+  own("billing.usage.timeseries", "GET", "/billing/usage/timeseries"),
+  own("billing.usage.forecast", "GET", "/billing/usage/forecast"),
+  own("billing.credits", "GET", "/billing/credits"),
+  own("billing.spend-cap", "GET", "/billing/spend-cap"),
+  own("billing.spend-cap.set", "PUT", "/billing/spend-cap"),
+  permitted("usage.events", "POST", "/usage/events", USAGE_WRITE),
+  permitted("usage.reserve", "POST", "/usage/reservations", USAGE_WRITE),
+  permitted("usage.confirm", "POST", "/usage/reservations/{id}/confirm", USAGE_WRITE),
+  permitted("usage.release", "POST", "/usage/reservations/{id}/release", USAGE_WRITE),
 ];
+
+function open(name: string, method: HttpMethod, path: string): BuiltinRoute {
+  return { name: `tollgate.${name}`, method, path, auth: "none", permission: null };
+}
+
+/** For any caller, about their own account. */
+function own(name: string, method: HttpMethod, path: string): BuiltinRoute {
+  return { name: `tollgate.${name}`, method, path, auth: "required", permission: null };
+}
+
+function permitted(name: string, method: HttpMethod, path: string, permission: string): BuiltinRoute {
+  return { name: `tollgate.${name}`, method, path, auth: "required", permission };
+}
 
 /** Headers by which a worker tells the control API who calls; clients cannot send them (identity phase). */
 export const INTERNAL_HEADERS = {

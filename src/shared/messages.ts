@@ -9,6 +9,8 @@ import type { AccountRecord, KeyRecord, KeySets, PublicKey } from "./principals.
 export interface Snapshot {
   /** Counts up from 1 with every reload. */
   readonly version: number;
+  /** Which counters a charge moves: goes up when a reload adds or drops a shape of window, in steps that leave room for accounts' epochs. */
+  readonly epoch: number;
   readonly settings: Settings;
   /** Index into the metrics table by route name. */
   readonly routeMetrics: Readonly<Record<string, number>>;
@@ -23,6 +25,7 @@ export interface WorkerStart {
   readonly keySets: KeySets;
   readonly pepper: Uint8Array;
   readonly rates: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
   readonly inFlight: SharedArrayBuffer;

@@ -17,6 +17,7 @@ export const PLAIN_COUNTERS = [
   "client_aborts",
   "lookups",
   "shadow_refusals",
+  "meter_faults",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
 

@@ -2,6 +2,7 @@
  * What the control plane tells the data plane about callers: records of accounts and keys, as plain data.
  * A change is pushed (`messages.ts`), so a worker may keep a record as long as it likes.
  */
+import type { CreditGrant } from "#core/credits.ts";
 
 export interface AccountRecord {
   readonly id: string;
@@ -11,6 +12,22 @@ export interface AccountRecord {
   readonly state: "active" | "suspended";
   /** The account's own plan; null: the token's claim or the default plan decides. */
   readonly plan: string | null;
+  /** Where its billing periods begin; milliseconds since 1970. */
+  readonly anchorMs: number;
+  /** Which anchor of this run it is; charges carry it, added to the snapshot's epoch. */
+  readonly epoch: number;
+  /** What the customer allows to be spent beyond the limits. */
+  readonly spendCap: SpendCap;
+  /** Grants that are not used up and not over, in no order. */
+  readonly grants: readonly CreditGrant[];
+}
+
+/** Limits a customer set on usage beyond what the plan includes. */
+export interface SpendCap {
+  /** Units beyond the limit by meter. */
+  readonly units: Readonly<Record<string, number>>;
+  /** Minor units of money for all meters together; null: no such limit. */
+  readonly money: number | null;
 }
 
 export interface KeyRecord {

@@ -155,8 +155,9 @@ export class SharedTable {
     return Atomics.compareExchange(this.#values, entry * this.#words + word, expected, next) === expected;
   }
 
-  add(entry: number, word: number, delta: bigint): void {
-    Atomics.add(this.#values, entry * this.#words + word, delta);
+  /** The word as it was before. */
+  add(entry: number, word: number, delta: bigint): bigint {
+    return Atomics.add(this.#values, entry * this.#words + word, delta);
   }
 
   /** Frees the places for which `isOver` answers true; main thread only. Returns how many are still taken. */
@@ -170,9 +171,17 @@ export class SharedTable {
     return taken;
   }
 
-  /** Opens the locks a dead thread left closed; main thread only. */
-  releaseLocks(deadOwner: number): void {
-    for (let set = 0; set < this.#sets; set++) Atomics.compareExchange(this.#locks, set, deadOwner, 0);
+  /**
+   * Opens the locks a dead thread left closed; main thread only. Places for which `isUnusable` answers true, which it was about to take
+   * over, are freed first.
+   */
+  releaseLocks(deadOwner: number, isUnusable: (entry: number) => boolean): void {
+    for (let set = 0; set < this.#sets; set++) {
+      if (Atomics.load(this.#locks, set) !== deadOwner) continue;
+      for (let entry = set * WAYS; entry < (set + 1) * WAYS; entry++)
+        if (isUnusable(entry)) Atomics.store(this.#keys, entry * 4, 0);
+      Atomics.store(this.#locks, set, 0);
+    }
   }
 
   #setOf(key: SlotKey): number {

@@ -58,9 +58,9 @@ test("the lock of a thread that died inside is opened for the others, and only t
   expect(await onThreads([{ kind: "die-in-lock", table: buffer, keys: strangers }])).toEqual([null]);
   const DEAD = 2;
   expect(locks(buffer).filter((lock) => lock !== 0)).toEqual([DEAD]);
-  table.releaseLocks(DEAD + 1);
+  table.releaseLocks(DEAD + 1, never);
   expect(locks(buffer)).toContain(DEAD);
-  table.releaseLocks(DEAD);
+  table.releaseLocks(DEAD, never);
   expect(locks(buffer)).toEqual([0, 0]);
   expect(table.claim(table.key("stranger-0"), [7n], () => true)).toBeGreaterThanOrEqual(0);
   expect(table.load(table.find(table.key("stranger-0")), 0)).toBe(7n);
