@@ -2,7 +2,7 @@
  * The phases on a made-up request, step by step, for `tollgate explain`. Runs in a command, on no worker.
  * Uses the functions the gate uses; looks at limits, takes nothing.
  */
-import type { Settings } from "#config/settings.ts";
+import type { QuotaSettings, Settings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
 import { isWellFormedKey } from "#core/key-format.ts";
@@ -27,7 +27,7 @@ export interface DryRunParts {
   readonly findKey: (secret: string) => Promise<{ readonly key: KeyRecord; readonly account: AccountRecord } | null>;
   /** By our id or the operator's; null: not seen yet. */
   readonly findAccount: (id: string) => Promise<AccountRecord | null>;
-  /** Units used now, by meter. */
+  /** Units the account has used in its windows now, by `quotaName`. */
   readonly usedUnits: (account: string) => Promise<ReadonlyMap<string, number>>;
 }
 
@@ -47,7 +47,7 @@ export async function dryRun(parts: DryRunParts): Promise<DryRun> {
   const pools = new Pools();
   const control = controlPool("/nowhere");
   const runtime = buildRuntime(
-    { version: 1, settings: parts.settings, routeMetrics: {} },
+    { version: 1, epoch: 1, settings: parts.settings, routeMetrics: {} },
     pools,
     control,
     new TraceIds(),
@@ -160,37 +160,69 @@ class Walk {
     const externalId = accountOfToken(token);
     if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");
     const known = await this.#parts.findAccount(externalId);
-    const account = known ?? { id: "(made at first sight)", externalId, name: externalId, state: "active", plan: null };
-    return principalOfToken(token, account, settings);
+    return principalOfToken(token, known ?? newAccount(externalId), settings);
   }
 
   #tellRates(route: CompiledRoute, principal: Principal | null): void {
     for (const rate of route.rates) {
-      const figures = rate.byPlan.get(principal?.plan.id ?? "") ?? rate.standard;
+      const figures = rate.byPlan.get(principal?.plan.id ?? "") ?? rate.settings;
+      const cost = rate.cost === 1 ? "" : `, costs ${rate.cost}`;
       this.limits.push(
-        `rate ${rate.settings.name}: ${figures.limit} per ${figures.perMs / 1000} s, burst ${figures.bucket.burst}, by ${rate.settings.by.join(" + ")}`,
+        `rate ${rate.settings.name}: ${figures.limit} per ${figures.perMs / 1000} s, burst ${figures.burst}, by ${rate.settings.by.join(" + ")}${cost}`,
       );
+    }
+    for (const { settings, byPlan } of route.concurrency) {
+      const limit = byPlan.get(principal?.plan.id ?? "") ?? settings.limit;
+      this.limits.push(`concurrency ${settings.name}: ${limit} at once, by ${settings.by.join(" + ")}`);
     }
   }
 
   async #quotas(route: CompiledRoute, principal: Principal): Promise<Refusal | null> {
     const used = await this.#parts.usedUnits(principal.account.id);
     let refusal: Refusal | null = null;
-    for (const { meter, units } of route.units) {
-      const quota = principal.plan.quotas[meter];
-      const now = used.get(meter) ?? 0;
-      this.limits.push(
-        `meter ${meter}: costs ${units}, used ${now} of ${quota?.limit ?? "unlimited"}${quota === undefined ? "" : ` per ${quota.per}`}`,
-      );
-      if (quota !== undefined && !quota.shadow && !fits(now, units, quota.limit)) {
-        refusal ??= {
-          ...refuse("quota_exceeded", `quota:${meter}`, `Used ${now} of ${quota.limit} ${meter} this ${quota.per}`),
-          status: quota.status,
-        };
+    for (const [index, { meter, units }] of route.lines.entries()) {
+      const cost = index < route.constants ? units : meter.estimate.units;
+      const quotas = (principal.plan.quotas[meter.name] ?? []).filter(({ by }) => by === "account");
+      if (quotas.length === 0) this.limits.push(`meter ${meter.name}: costs ${cost}, unlimited`);
+      for (const quota of quotas) {
+        const now = used.get(quotaName(quota)) ?? 0;
+        const limit = quota.limit ?? "unlimited";
+        this.limits.push(`meter ${meter.name}: costs ${cost}, used ${now} of ${limit} per ${quota.window.kind}`);
+        refusal ??= quotaRefusalOf(quota, now, cost);
       }
     }
     return refusal;
   }
+}
+
+/** Tells a meter's quotas apart; as `usedUnits` has them. */
+function quotaName({ meter, window }: Pick<QuotaSettings, "meter" | "window">): string {
+  return `${meter}/${window.kind}`;
+}
+
+function quotaRefusalOf(
+  { meter, limit, grace, window, exceed, shadow, status }: QuotaSettings,
+  used: number,
+  cost: number,
+) {
+  if (shadow || exceed !== "block" || limit === null || fits(used, cost, limit + grace)) return null;
+  const detail = `Used ${used} of ${limit} ${meter} this ${window.kind}`;
+  return { ...refuse("quota_exceeded", `quota:${meter}`, detail), status };
+}
+
+/** An account that a token names and nobody has seen. */
+function newAccount(externalId: string): AccountRecord {
+  return {
+    id: "(made at first sight)",
+    externalId,
+    name: externalId,
+    state: "active",
+    plan: null,
+    anchorMs: 0,
+    epoch: 0,
+    spendCap: { units: {}, money: null },
+    grants: [],
+  };
 }
 
 function describe(principal: Principal): string {

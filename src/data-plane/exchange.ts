@@ -7,6 +7,8 @@ import type { RequestHead } from "#data-plane/wire/head.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Reservation } from "#data-plane/metering/reservation.ts";
+import type { LimitState } from "#data-plane/policy/limit-headers.ts";
+import type { HeldSlots } from "#data-plane/policy/slots.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** A request as a lane read it off the wire. */
@@ -38,8 +40,10 @@ export interface Passage {
   readonly clientAddress: string;
   /** null: nothing to charge. */
   readonly reservation: Reservation | null;
-  /** `RateLimit` and `RateLimit-Policy`, names and values in turn; empty when no limit applies. */
-  readonly limitHeaders: readonly string[];
+  /** Concurrency slots; null: none. */
+  readonly held: HeldSlots | null;
+  /** Tells of the limits in the answer's headers. */
+  readonly limitState: LimitState;
 }
 
 /** What the gate says of a request. */

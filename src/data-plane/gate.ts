@@ -14,7 +14,7 @@ import { isRefusal } from "./exchange.ts";
 import { readCredential } from "#data-plane/identity/credentials.ts";
 import type { Identifier } from "#data-plane/identity/identify.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
-import type { Settler } from "#data-plane/metering/reservation.ts";
+import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
@@ -94,11 +94,13 @@ export class Gate {
     const { exchange, head, requestId, route, runtime, target } = routed;
     const tooLarge = bodyTooLarge(head, runtime);
     if (tooLarge !== null) return refusedAt(tooLarge, routed);
-    const charged = principal !== null && route.units.length > 0;
+    const charged = principal !== null && route.lines.length > 0;
     if (charged && !this.#parts.settler.healthy && runtime.settings.metering.onJournalFailure === "refuse")
       return refusedAt(METERING_DOWN, routed);
     const clientAddress = clientAddressOf(exchange, head.names, runtime.trustedProxies);
-    const admission = this.#parts.admitter.admit(runtime, route, principal, clientAddress, requestId);
+    const { rawHeaders } = exchange;
+    const applicant = { runtime, route, principal, clientAddress, requestId, rawHeaders };
+    const admission = this.#parts.admitter.admit(applicant);
     if (isRefusal(admission)) return refusedAt(admission, routed);
     const passage: Passage = {
       exchange,

@@ -5,6 +5,18 @@
 import type { Logger } from "pino";
 import { type Refusal, statusOf } from "#core/errors.ts";
 
+/** Which request a line is about. */
+export interface Concerned {
+  readonly requestId: string;
+  readonly route: string;
+  /** null: an anonymous caller. */
+  readonly account: string | null;
+}
+
+function concernedFacts({ requestId, route, account }: Concerned) {
+  return { request_id: requestId, route, account };
+}
+
 export class RefusalLog {
   readonly #log: Logger;
 
@@ -28,8 +40,18 @@ export class RefusalLog {
     else this.#log.info(facts, refusal.detail);
   }
 
-  shadow(refusal: Refusal): void {
-    this.#log.info({ event: "shadow", reason: refusal.rule, code: refusal.code }, refusal.detail);
+  shadow(refusal: Refusal, of: Concerned): void {
+    this.#log.info(
+      { event: "shadow", reason: refusal.rule, code: refusal.code, ...concernedFacts(of) },
+      refusal.detail,
+    );
+  }
+
+  meter(meter: string, fault: string, of: Concerned): void {
+    this.#log.warn(
+      { event: "meter-fault", meter, reason: fault, ...concernedFacts(of) },
+      "A meter's value could not be used; its fallback counts",
+    );
   }
 
   journal(error: unknown): void {

@@ -6,10 +6,12 @@ import type { BlockList } from "node:net";
 import type { RouteSettings, Settings } from "#config/settings.ts";
 import { addressSet } from "#core/addresses.ts";
 import { BUILTIN_ROUTES } from "#shared/builtin-routes.ts";
+import { type CounterShape, shapesOf, usageOp } from "#shared/counter-shapes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 import { compileRate } from "#data-plane/policy/rates.ts";
-import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import { compileConcurrency } from "#data-plane/policy/slots.ts";
+import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
 import type { RouteMatch } from "#data-plane/route/route-table.ts";
 import { Routes } from "#data-plane/route/routes.ts";
 import type { TraceIds } from "./trace-ids.ts";
@@ -20,6 +22,9 @@ export const OTHER_METRIC = ROUTE_METRICS_MAX - 1;
 
 export interface Runtime {
   readonly version: number;
+  readonly epoch: number;
+  /** Counters that a charge moves, by meter. */
+  readonly shapes: ReadonlyMap<string, readonly CounterShape[]>;
   readonly settings: Settings;
   readonly routes: Routes<CompiledRoute>;
   readonly trustedProxies: BlockList;
@@ -33,6 +38,8 @@ export function buildRuntime(snapshot: Snapshot, pools: Pools, control: Upstream
   const builtin = BUILTIN_ROUTES.map((route) => compileBuiltin(route, snapshot, control));
   return Object.freeze({
     version: snapshot.version,
+    epoch: snapshot.epoch,
+    shapes: shapesOf(settings),
     settings,
     routes: new Routes(settings.server.prefix, builtin, own),
     trustedProxies: addressSet(settings.server.trustedProxies),
@@ -56,17 +63,39 @@ function compile(
     acceptsKey: route.schemes.includes("key"),
     require: route.require,
     parameters: parametersOf(route.match.path),
-    rates: route.rates.flatMap((name) => {
+    rates: route.rates.flatMap(({ name, cost }) => {
       const rate = settings.rates[name];
-      return rate === undefined ? [] : [compileRate(rate, plans)];
+      return rate === undefined ? [] : [compileRate(rate, cost, plans)];
     }),
-    units: Object.entries(route.meters).map(([meter, units]) => ({ meter, units })),
+    concurrency: route.concurrency.flatMap((name) => {
+      const limit = settings.concurrency[name];
+      return limit === undefined ? [] : [compileConcurrency(limit, plans)];
+    }),
+    ...linesOf(route, settings),
     countWhen: route.countWhen,
     upstream,
     builtin: false,
     metric: snapshot.routeMetrics[route.name] ?? OTHER_METRIC,
   };
   return { ...route.match, route: Object.freeze(compiled) };
+}
+
+const ANSWER_BODY: ReadonlySet<string> = new Set(["response.json", "sse.last", "ndjson.last"]);
+
+/** Constants first: they are settled first. */
+function linesOf(route: RouteSettings, settings: Settings): Pick<CompiledRoute, "lines" | "constants" | "readsAnswer"> {
+  const lines = Object.entries(route.meters).flatMap(
+    ([name, units]): readonly (RouteLine & { measured: boolean })[] => {
+      const meter = settings.meters[name];
+      if (meter === undefined) return [];
+      const fixed = meter.aggregate === "count" ? 1 : units;
+      return [{ meter, op: usageOp(meter), units: fixed === "measured" ? 0 : fixed, measured: units === "measured" }];
+    },
+  );
+  const constants = lines.filter((line) => !line.measured);
+  const measured = lines.filter((line) => line.measured);
+  const readsAnswer = measured.some(({ meter: { source } }) => ANSWER_BODY.has(source?.kind ?? ""));
+  return { lines: [...constants, ...measured], constants: constants.length, readsAnswer };
 }
 
 function compileBuiltin(
@@ -80,10 +109,20 @@ function compileBuiltin(
     auth: route.auth,
     acceptsJwt: true,
     acceptsKey: true,
-    require: { roles: [], permissions: [], scopes: [], features: [], accountParam: null, ownerParam: null },
+    require: {
+      roles: [],
+      permissions: route.permission === null ? [] : [route.permission],
+      scopes: [],
+      features: [],
+      accountParam: null,
+      ownerParam: null,
+    },
     parameters: parametersOf(path),
     rates: [],
-    units: [],
+    concurrency: [],
+    lines: [],
+    constants: 0,
+    readsAnswer: false,
     countWhen: "not-5xx",
     upstream: control,
     builtin: true,

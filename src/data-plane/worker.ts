@@ -4,22 +4,24 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
+import type { Refusal } from "#core/errors.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { InFlight } from "#shared/in-flight-table.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "#shared/messages.ts";
 import { WorkerMetrics } from "#shared/metrics-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
+import { SlotTable } from "#shared/slot-table.ts";
 import { Gate } from "./gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
-import { Settler } from "#data-plane/metering/reservation.ts";
+import { Settler } from "#data-plane/metering/settler.ts";
 import { Admitter } from "#data-plane/policy/admit.ts";
-import { QuotaSelector } from "#data-plane/policy/quotas.ts";
-import { RateSelector } from "#data-plane/policy/rates.ts";
-import { RefusalLog } from "./refusal-log.ts";
+import { LimitBook } from "#data-plane/policy/caller-limits.ts";
+import { CreditBurner } from "#shared/credit-burner.ts";
+import { type Concerned, RefusalLog } from "./refusal-log.ts";
 import { buildRuntime } from "./runtime.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
@@ -41,16 +43,19 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const place = { dir: start.journalDir, run: start.runId, writer: start.owner };
   const journal = new JournalWriter(place, settings.metering.durability, metrics, (error) => refusals.journal(error));
   const inFlight = new InFlight(start.inFlight, start.index);
-  const settler = new Settler(journal, counters, inFlight);
-  const admitter = new Admitter(
-    new RateSelector(new RateTable(start.rates, start.owner)),
-    new QuotaSelector(counters),
-    inFlight,
-    (refusal) => {
-      metrics.count("shadow_refusals");
-      refusals.shadow(refusal);
-    },
-  );
+  const rates = new RateTable(start.rates, start.owner);
+  const tables = { counters, rates, slots: new SlotTable(start.slots, start.owner) };
+  const burner = new CreditBurner(counters, tables.slots, inFlight);
+  const settler = new Settler(journal, counters, inFlight, burner);
+  const onShadow = (refusal: Refusal, of: Concerned) => {
+    metrics.count("shadow_refusals");
+    refusals.shadow(refusal, of);
+  };
+  const admitter = new Admitter({ tables, book: new LimitBook(tables), burner, inFlight, onShadow });
+  const meterFault = (meter: string, fault: string, of: Concerned) => {
+    metrics.count("meter_faults");
+    refusals.meter(meter, fault, of);
+  };
   const pools = new Pools();
   const control = controlPool(start.controlSocket);
   const traces = new TraceIds();
@@ -58,7 +63,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
     { identifier: new Identifier(directory, verifier), admitter, settler },
     buildRuntime(start.snapshot, pools, control, traces),
   );
-  const lane = new FullLane({ gate, settler, metrics, refusals }, settings.server.limits);
+  const lane = new FullLane({ gate, settler, meterFault, metrics, refusals }, settings.server.limits);
 
   lane.server.on("error", (error) => post({ type: "listen-failed", reason: error.message }));
   lane.server.listen(

@@ -6,6 +6,7 @@ import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
 import type { Refusal } from "#core/errors.ts";
 import { type Exchange, isRefusal, type Passage } from "#data-plane/exchange.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
+import type { LimitState } from "#data-plane/policy/limit-headers.ts";
 import { readTarget } from "#data-plane/route/path.ts";
 import { buildRuntime, type Runtime } from "#data-plane/runtime.ts";
 import { TraceIds } from "#data-plane/trace-ids.ts";
@@ -73,8 +74,14 @@ export function passageOf(asked: Asked): Passage | Refusal {
     principal: asked.principal ?? null,
     clientAddress: clientAddressOf(exchange, head.names, runtime.trustedProxies),
     reservation: null,
-    limitHeaders: asked.limitHeaders ?? [],
+    held: null,
+    limitState: told(asked.limitHeaders ?? []),
   };
+}
+
+function told(headers: readonly string[]): LimitState {
+  // All that anyone asks of it.
+  return { headers: () => headers } as unknown as LimitState;
 }
 
 export function principal(part: Partial<Principal> = {}): Principal {
@@ -82,7 +89,17 @@ export function principal(part: Partial<Principal> = {}): Principal {
   if (plan === undefined) throw new Error("Settings have no default plan");
   return {
     kind: "key",
-    account: { id: "acct_1", externalId: "ext-1", name: "One", state: "active", plan: null },
+    account: {
+      id: "acct_1",
+      externalId: "ext-1",
+      name: "One",
+      state: "active",
+      plan: null,
+      anchorMs: 0,
+      epoch: 0,
+      spendCap: { units: {}, money: null },
+      grants: [],
+    },
     publicAccount: "ext-1",
     user: "u1",
     roles: ["Admin", "User"],
@@ -90,6 +107,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     scopes: ["read", "write"],
     keyId: "key_1",
     plan,
+    claims: {},
     ...part,
   };
 }

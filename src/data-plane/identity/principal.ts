@@ -22,6 +22,8 @@ export interface Principal {
   readonly scopes: readonly string[] | null;
   readonly keyId: string | null;
   readonly plan: PlanSettings;
+  /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
+  readonly claims: Readonly<Record<string, string>>;
 }
 
 export function principalOfKey(key: KeyRecord, account: AccountRecord, settings: Settings): Principal {
@@ -35,6 +37,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     scopes: key.scopes,
     keyId: key.id,
     plan: planOf(account, null, settings),
+    claims: {},
   };
 }
 
@@ -51,7 +54,21 @@ export function principalOfToken(token: VerifiedToken, account: AccountRecord, s
     scopes: listClaim(token.payload, claims.scopes),
     keyId: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
+    claims: limitClaims(token, settings),
   };
+}
+
+const CLAIM = "claim:";
+
+function limitClaims(token: VerifiedToken, { rates, concurrency }: Settings): Readonly<Record<string, string>> {
+  const keys = [...Object.values(rates), ...Object.values(concurrency)].flatMap(({ by }) => by);
+  const wanted = [...new Set(keys)].filter((key) => key.startsWith(CLAIM));
+  return Object.fromEntries(
+    wanted.flatMap((key) => {
+      const value = textClaim(token.payload, key.slice(CLAIM.length));
+      return value === null ? [] : [[key, value]];
+    }),
+  );
 }
 
 /** The account a token acts for: the account claim, or the user where no claim is configured. */

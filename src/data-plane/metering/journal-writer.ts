@@ -1,13 +1,24 @@
 /**
  * Appends charges to this worker's journal segment. Worker thread; the only writer of its files.
- * A record is written whole before `append` returns (page cache: it survives any crash of the process); with durability
- * `disk` the file is also synced every 20 ms. After a failed write the segment is given up and a new one tried each second,
- * so that nothing is ever appended behind a torn record.
+ * A record is written whole before `append` returns (page cache: it survives any crash of the process). With durability
+ * `disk` the file is also synced 20 ms after a record, one sync at a time, and no request waits for it.
+ * After a failed write the segment is given up and a new one tried each second, so that nothing is ever appended behind a torn
+ * record. So it is after a failed sync: what such a sync leaves on the disk nobody knows, and a later one that succeeds says
+ * nothing about it. The ledger reads those records all the same; only a power cut within its next second could lose them.
  */
-import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { close, fdatasync, openSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { MeteringSettings } from "#config/settings.ts";
-import { type Charge, SEGMENT_MAGIC, writeRecord } from "#shared/journal-format.ts";
+import {
+  type Burn,
+  type ChargeFrame,
+  type ChargeHead,
+  SEGMENT_HEAD_BYTES,
+  segmentHead,
+  writeRecord,
+} from "#shared/journal-format.ts";
 import type { JournalPosition } from "#shared/in-flight-table.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { segmentFile } from "#shared/segment-name.ts";
@@ -16,6 +27,8 @@ const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const SCRATCH_BYTES = 256 * 1024;
 const RETRY_MS = 1000;
 const SYNC_MS = 20;
+
+const syncFile = promisify(fdatasync);
 
 export interface JournalPlace {
   readonly dir: string;
@@ -34,9 +47,16 @@ export class JournalWriter {
   #bytes = 0;
   #number = 0;
   #retry: NodeJS.Timeout | null = null;
-  #sync: NodeJS.Timeout | null = null;
+  /** A sync is due or under way. */
+  #syncing = false;
+  /** Something was written since that sync began. */
+  #dirty = false;
+  /** The folder does not know the segment for sure yet. */
+  #unlisted = false;
+  /** Segments opened so far: tells one from the next, though both may have the same descriptor. */
+  #opened = 0;
 
-  /** `onFailure` hears of each failed write, for the log. */
+  /** `onFailure` hears of each failed write or sync, for the log. */
   constructor(
     place: JournalPlace,
     durability: MeteringSettings["durability"],
@@ -65,9 +85,16 @@ export class JournalWriter {
   }
 
   /** Whether the record is in the file. */
-  append(charge: Charge): boolean {
+  append(
+    head: ChargeHead,
+    frame: ChargeFrame,
+    first: boolean,
+    status: number,
+    units: readonly number[],
+    burns: readonly Burn[],
+  ): boolean {
     if (this.#fd === -1) return false;
-    const length = writeRecord(this.#scratch, 0, charge);
+    const length = writeRecord(this.#scratch, 0, head, frame, first, status, units, burns);
     if (length === -1) return false;
     if (!this.#write(this.#scratch.subarray(0, length))) return false;
     this.#metrics.count("journal_records");
@@ -83,67 +110,95 @@ export class JournalWriter {
       this.#bytes += written;
       return true;
     } catch (error) {
-      this.#giveUp(error);
+      this.#giveUp(error, true);
       return false;
     }
   }
 
   /** Starts the next segment; on failure tries again later. */
   #open(): void {
-    this.#close();
+    this.#close(true);
+    // One that never got a record is used again: else every second of a full disk would leave a file behind.
+    if (this.#number === 0 || this.#bytes > SEGMENT_HEAD_BYTES) this.#number++;
+    this.#bytes = 0;
+    this.#opened++;
+    const file = segmentFile({ run: this.#place.run, writer: this.#place.writer, number: this.#number });
     try {
-      const file = segmentFile({ run: this.#place.run, writer: this.#place.writer, number: ++this.#number });
-      this.#fd = openSync(join(this.#place.dir, file), "ax", 0o600);
-      this.#bytes = 0;
-      if (this.#durability === "disk") syncFolder(this.#place.dir);
+      this.#fd = openSync(join(this.#place.dir, file), "w", 0o600);
+      this.#unlisted = true;
     } catch (error) {
-      this.#giveUp(error);
+      this.#giveUp(error, false);
       return;
     }
-    this.#write(SEGMENT_MAGIC);
+    this.#write(segmentHead(file));
   }
 
-  #giveUp(error: unknown): void {
-    this.#metrics.count("journal_failures");
-    this.#close();
-    this.#onFailure(error);
+  /** `sync` false: there is nothing more that a sync could save. */
+  #giveUp(error: unknown, sync: boolean): void {
+    this.#close(sync);
+    this.#failed(error);
     this.#retry ??= setTimeout(() => {
       this.#retry = null;
       if (this.#fd === -1) this.#open();
     }, RETRY_MS).unref();
   }
 
-  #close(): void {
-    if (this.#fd === -1) return;
-    try {
-      if (this.#durability === "disk") fdatasyncSync(this.#fd);
-      closeSync(this.#fd);
-    } catch (error) {
-      this.#onFailure(error);
-    }
-    this.#fd = -1;
+  #failed(error: unknown): void {
+    this.#metrics.count("journal_failures");
+    this.#onFailure(error);
   }
 
-  /** One sync for all records of the last 20 ms; nobody waits for it. */
+  #close(sync: boolean): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    const closed = (error: unknown) => {
+      if (error !== null && error !== undefined) this.#failed(error);
+    };
+    if (!sync || this.#durability === "process") return close(fd, closed);
+    fdatasync(fd, (error) => {
+      closed(error);
+      close(fd, closed);
+    });
+  }
+
+  /** One sync for all records of the last 20 ms, or for those that came while the last one took its time. */
   #scheduleSync(): void {
-    this.#sync ??= setTimeout(() => {
-      this.#sync = null;
-      const fd = this.#fd;
-      if (fd === -1) return;
-      fdatasync(fd, (error) => {
-        // A segment closed meanwhile was synced then.
-        if (error !== null && fd === this.#fd) this.#giveUp(error);
-      });
-    }, SYNC_MS).unref();
+    this.#dirty = true;
+    if (this.#syncing) return;
+    this.#syncing = true;
+    setTimeout(() => void this.#syncNow(), SYNC_MS).unref();
+  }
+
+  async #syncNow(): Promise<void> {
+    const segment = this.#opened;
+    this.#dirty = false;
+    let failure: unknown = null;
+    try {
+      if (this.#fd !== -1) await this.#syncSegment(this.#fd, segment);
+    } catch (error) {
+      failure = error;
+    }
+    this.#syncing = false;
+    // A segment closed meanwhile is synced by its close.
+    if (failure !== null && this.#fd !== -1 && segment === this.#opened) this.#giveUp(failure, false);
+    else if (this.#dirty) this.#scheduleSync();
+  }
+
+  async #syncSegment(fd: number, segment: number): Promise<void> {
+    await syncFile(fd);
+    if (!this.#unlisted) return;
+    await syncFolder(this.#place.dir);
+    if (segment === this.#opened) this.#unlisted = false;
   }
 }
 
 /** A new file is on disk only when its folder is. */
-function syncFolder(dir: string): void {
-  const fd = openSync(dir, "r");
+async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, "r");
   try {
-    fsyncSync(fd);
+    await folder.sync();
   } finally {
-    closeSync(fd);
+    await folder.close();
   }
 }

@@ -1,53 +1,51 @@
 /**
- * Phase 5, admit, second half: quotas. Worker thread. Which counters a charge moves and which of them limit it;
- * the counters are in shared memory (`shared/counter-table.ts`).
- * Every charge moves a counter for each kind of window, whether a plan limits it or not: a change of plan or of the file
- * then finds all usage already counted, without a gap.
+ * Phase 5, admit: quotas. Worker thread. Which counters a caller's charges move on a route, and what limits them; the counters are in
+ * shared memory (`shared/counter-table.ts`). Every charge moves a counter for each shape of window that any plan knows, whether the
+ * caller's plan limits it or not: a change of plan then finds all usage already counted.
  */
-import { boundedCache } from "#data-plane/bounded-cache.ts";
-import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
-import { WINDOW_KINDS, type WindowKind, windowAt } from "#core/windows.ts";
-import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
-import type { MeterUnits } from "#shared/journal-format.ts";
+import type { QuotaSettings } from "#config/settings.ts";
+import { windowAt } from "#core/windows.ts";
+import { type CounterShape, counterName, holderOf } from "#shared/counter-shapes.ts";
+import type { CounterTable } from "#shared/counter-table.ts";
+import { type QuotaCounter, quotaCounter } from "#shared/quota-limits.ts";
+import type { RateTable } from "#shared/rate-table.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
+import { type LiveRate, liveRate } from "./rates.ts";
 
-const COUNTERS_REMEMBERED_MAX = 100_000;
-
-/** A counter a request moves. */
-export interface AppliedQuota {
-  readonly meter: string;
-  readonly units: number;
-  readonly counter: CounterKey;
-  /** The plan's quota on this counter; null: counted only. */
-  readonly quota: QuotaSettings | null;
+/** A counter that a line moves. */
+export interface LiveCounter extends QuotaCounter {
+  /** Holds from `quota.throttle.fromUnits` on. */
+  readonly throttle: LiveRate | null;
 }
 
-/** Finds the counters of a request. */
-export class QuotaSelector {
-  readonly table: CounterTable;
-  readonly #counters = boundedCache<CounterKey>(COUNTERS_REMEMBERED_MAX);
+/** What the quotas of a caller need. */
+export interface QuotaTables {
+  readonly counters: CounterTable;
+  readonly rates: RateTable;
+}
 
-  constructor(table: CounterTable) {
-    this.table = table;
-  }
+/** The counters of one meter for a caller at a moment. */
+export function liveCounters(
+  tables: QuotaTables,
+  shapes: readonly CounterShape[],
+  principal: Principal,
+  atMs: number,
+): readonly LiveCounter[] {
+  const { account, plan } = principal;
+  return shapes.flatMap((shape) => {
+    const holder = holderOf(shape.by, principal.keyId ?? "", principal.user ?? "");
+    if (holder === null) return [];
+    const window = windowAt(shape.window, atMs, account.anchorMs);
+    const counter = tables.counters.key(counterName(account.id, shape.key, holder, window), window);
+    const limited = quotaCounter(counter, shape, plan, account);
+    const { quota } = limited;
+    const throttle = quota === null ? null : throttleOf(tables.rates, quota, `${account.id}|${shape.key}|${holder}`);
+    return [{ ...limited, throttle }];
+  });
+}
 
-  apply(account: string, plan: PlanSettings, units: readonly MeterUnits[], atMs: number): readonly AppliedQuota[] {
-    const applied: AppliedQuota[] = [];
-    for (const { meter, units: cost } of units) {
-      for (const kind of WINDOW_KINDS) {
-        const quota = plan.quotas[meter];
-        const own = quota !== undefined && quota.per === kind ? quota : null;
-        applied.push({ meter, units: cost, counter: this.#counter(account, meter, kind, atMs), quota: own });
-      }
-    }
-    return applied;
-  }
-
-  #counter(account: string, meter: string, kind: WindowKind, atMs: number): CounterKey {
-    const text = `${account}|${meter}|${kind}`;
-    const known = this.#counters.get(text);
-    if (known !== undefined && atMs >= known.window.startMs && atMs < known.window.endMs) return known;
-    const counter = this.table.key(account, meter, windowAt(kind, atMs));
-    this.#counters.set(text, counter);
-    return counter;
-  }
+function throttleOf(table: RateTable, { meter, throttle, shadow }: QuotaSettings, text: string): LiveRate | null {
+  if (throttle === null) return null;
+  const settings = { name: `${meter}/throttle`, algorithm: "token-bucket", by: [], shadow, ...throttle } as const;
+  return liveRate(table, { settings, cost: 1 }, throttle, `throttle|${text}`);
 }

@@ -1,90 +1,239 @@
 /**
- * Phase 5, admit, first half: rates. Worker thread. Which bucket a request draws from and with which figures;
- * the buckets themselves are in shared memory (`shared/rate-table.ts`).
+ * Phase 5, admit: rates. Worker thread. Which entry of the shared table a request draws from, with which figures and by which
+ * algorithm; the entries themselves are in `shared/rate-table.ts`. Times are the monotonic clock's.
  */
-import { boundedCache } from "#data-plane/bounded-cache.ts";
-import type { PlanSettings, RateSettings } from "#config/settings.ts";
-import { limitAddress } from "#core/addresses.ts";
-import { type Bucket, bucketOf } from "#core/limits.ts";
-import type { RateTable } from "#shared/rate-table.ts";
+import type { PlanSettings, RateFigures, RateSettings } from "#config/settings.ts";
+import { type Bucket, bucketOf, fits, slidingWait, slidingWeight } from "#core/limits.ts";
+import type { RateTable, Taken } from "#shared/rate-table.ts";
 import type { SlotKey } from "#shared/shared-table.ts";
-import type { Principal } from "#data-plane/identity/principal.ts";
 
-const SLOTS_REMEMBERED_MAX = 100_000;
+/** One instant of the monotonic clock. */
+export interface Instant {
+  readonly ns: bigint;
+  readonly ms: number;
+}
 
-/** A rate with the figures of every plan, ready to use. */
+export function instantOf(ns: bigint): Instant {
+  return { ns, ms: Math.floor(Number(ns) / 1e6) };
+}
+
+/** What clients are told of a rate. */
+export interface RateState {
+  readonly left: number;
+  /** Whole seconds until it is whole again. */
+  readonly resetSeconds: number;
+}
+
+/** A rate as it applies to one caller on one route. */
+export interface LiveRate {
+  /** As refusals, logs and headers call it. */
+  readonly name: string;
+  readonly shadow: boolean;
+  readonly figures: RateFigures;
+  /** Requests allowed at once. */
+  readonly most: number;
+  /** Nanoseconds until a request of this cost fits, 0 when it fits now. Takes nothing. */
+  waitNs(at: Instant): bigint;
+  take(at: Instant): Taken;
+  /** Undoes a `take` that took. */
+  giveBack(at: Instant): void;
+  state(at: Instant): RateState;
+}
+
+/** A rate of a route with the figures of every plan. */
 export interface CompiledRate {
   readonly settings: RateSettings;
-  readonly standard: RateFigures;
+  readonly cost: number;
   /** By plan id, where the plan replaces them. */
   readonly byPlan: ReadonlyMap<string, RateFigures>;
 }
 
-export interface RateFigures {
-  readonly limit: number;
-  readonly perMs: number;
-  readonly bucket: Bucket;
+export function compileRate(settings: RateSettings, cost: number, plans: readonly PlanSettings[]): CompiledRate {
+  const own = plans.flatMap((plan) => {
+    const figures = plan.rates[settings.name];
+    return figures === undefined ? [] : [[plan.id, figures] as const];
+  });
+  return { settings, cost, byPlan: new Map(own) };
 }
 
-/** A rate as it applies to one request. */
-export interface AppliedRate {
-  readonly settings: RateSettings;
+/** The rate for whoever the text names, with these figures. */
+export function liveRate(
+  table: RateTable,
+  { settings, cost }: Pick<CompiledRate, "settings" | "cost">,
+  figures: RateFigures,
+  text: string,
+): LiveRate {
+  const head = { name: settings.name, shadow: settings.shadow, figures, cost };
+  // What was taken is kept as times. They go on with other figures where all comes back in the same time; else it would be a debt of
+  // hours to a bucket that is full again in a second.
+  const wholeMs = Math.round((figures.perMs / figures.limit) * figures.burst);
+  const name = `${settings.name}|${wholeMs}|${text}`;
+  if (settings.algorithm === "token-bucket") return new BucketRate(table, head, table.key(name));
+  if (settings.algorithm === "fixed-window") return new FixedWindowRate(table, head, table.key(`${name}|fixed`));
+  return new SlidingWindowRate(table, head, `${name}|sliding`);
+}
+
+interface RateHead {
+  readonly name: string;
+  readonly shadow: boolean;
   readonly figures: RateFigures;
-  readonly slot: SlotKey;
+  readonly cost: number;
 }
 
-export function compileRate(settings: RateSettings, plans: readonly PlanSettings[]): CompiledRate {
-  const byPlan = new Map<string, RateFigures>();
-  for (const plan of plans) {
-    const own = plan.rates[settings.name];
-    if (own !== undefined) byPlan.set(plan.id, figuresOf(own));
+class BucketRate implements LiveRate {
+  readonly name: string;
+  readonly shadow: boolean;
+  readonly figures: RateFigures;
+  readonly most: number;
+  readonly #table: RateTable;
+  readonly #key: SlotKey;
+  readonly #bucket: Bucket;
+  readonly #costNs: bigint;
+
+  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, key: SlotKey) {
+    this.name = name;
+    this.shadow = shadow;
+    this.figures = figures;
+    this.most = figures.burst;
+    this.#table = table;
+    this.#key = key;
+    this.#bucket = bucketOf(figures.limit, figures.perMs, figures.burst);
+    this.#costNs = this.#bucket.intervalNs * BigInt(cost);
   }
-  return { settings, standard: figuresOf(settings), byPlan };
-}
 
-function figuresOf(rate: { readonly limit: number; readonly perMs: number; readonly burst: number }): RateFigures {
-  return { limit: rate.limit, perMs: rate.perMs, bucket: bucketOf(rate.limit, rate.perMs, rate.burst) };
-}
-
-/** Finds the buckets of a request. */
-export class RateSelector {
-  readonly table: RateTable;
-  readonly #slots = boundedCache<SlotKey>(SLOTS_REMEMBERED_MAX);
-
-  constructor(table: RateTable) {
-    this.table = table;
+  waitNs(at: Instant): bigint {
+    return this.#table.waitNs(this.#key, this.#bucket, at.ns, this.#costNs);
   }
 
-  apply(rate: CompiledRate, routeName: string, principal: Principal | null, clientAddress: string): AppliedRate {
-    const text = bucketName(rate.settings, routeName, principal, clientAddress);
-    let slot = this.#slots.get(text);
-    if (slot === undefined) {
-      slot = this.table.key(text);
-      this.#slots.set(text, slot);
+  take(at: Instant): Taken {
+    return this.#table.take(this.#key, this.#bucket, at.ns, this.#costNs);
+  }
+
+  giveBack(): void {
+    this.#table.giveBack(this.#key, this.#costNs);
+  }
+
+  state(at: Instant): RateState {
+    const left = this.#table.left(this.#key, this.#bucket, at.ns);
+    const { burst, perMs, limit } = this.figures;
+    return { left, resetSeconds: Math.ceil(((burst - left) * perMs) / limit / 1000) };
+  }
+}
+
+/** Begins with the first request and ends `perMs` later. */
+class FixedWindowRate implements LiveRate {
+  readonly name: string;
+  readonly shadow: boolean;
+  readonly figures: RateFigures;
+  readonly most: number;
+  readonly #table: RateTable;
+  readonly #key: SlotKey;
+  readonly #cost: number;
+
+  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, key: SlotKey) {
+    this.name = name;
+    this.shadow = shadow;
+    this.figures = figures;
+    this.most = figures.limit;
+    this.#table = table;
+    this.#key = key;
+    this.#cost = cost;
+  }
+
+  waitNs({ ms }: Instant): bigint {
+    const { taken, untilMs } = this.#table.window(this.#key, ms);
+    return taken + this.#cost <= this.figures.limit ? 0n : BigInt(untilMs - ms) * 1_000_000n;
+  }
+
+  take({ ms }: Instant): Taken {
+    return this.#table.takeWindow(this.#key, this.#cost, this.figures.limit, 0, ms, ms + this.figures.perMs);
+  }
+
+  giveBack({ ms }: Instant): void {
+    // One that began later ends later.
+    this.#table.giveBackWindow(this.#key, this.#cost, ms + this.figures.perMs);
+  }
+
+  state({ ms }: Instant): RateState {
+    const { taken, untilMs } = this.#table.window(this.#key, ms);
+    const left = Math.max(0, this.figures.limit - taken);
+    return { left, resetSeconds: taken === 0 ? 0 : Math.ceil((untilMs - ms) / 1000) };
+  }
+}
+
+/** Windows of `perMs` on the monotonic clock; of the one before, the share counts that the last `perMs` reach into. */
+class SlidingWindowRate implements LiveRate {
+  readonly name: string;
+  readonly shadow: boolean;
+  readonly figures: RateFigures;
+  readonly most: number;
+  readonly #table: RateTable;
+  readonly #text: string;
+  readonly #cost: number;
+  #index = -1;
+  #current: SlotKey;
+  #before: SlotKey;
+
+  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, text: string) {
+    this.name = name;
+    this.shadow = shadow;
+    this.figures = figures;
+    this.most = figures.limit;
+    this.#table = table;
+    this.#text = text;
+    this.#cost = cost;
+    this.#current = table.key(`${text}|-1`);
+    this.#before = this.#current;
+  }
+
+  waitNs({ ms }: Instant): bigint {
+    const into = this.#turnTo(ms);
+    const [before, current] = this.#counts(ms);
+    const { limit, perMs } = this.figures;
+    if (current + slidingWeight(before, into, perMs) + this.#cost <= limit) return 0n;
+    return BigInt(slidingWait(before, current, this.#cost, limit, into, perMs)) * 1_000_000n;
+  }
+
+  take({ ms }: Instant): Taken {
+    const into = this.#turnTo(ms);
+    const { limit, perMs } = this.figures;
+    const extra = slidingWeight(this.#table.window(this.#before, ms).taken, into, perMs);
+    // It weighs until the window after it has ended.
+    const outcome = this.#table.takeWindow(this.#current, this.#cost, limit, extra, ms, (this.#index + 2) * perMs);
+    if (outcome !== "taken") return outcome;
+    // Another thread whose clock was read a moment earlier may have taken of the window before meanwhile.
+    const [before, current] = this.#counts(ms);
+    const weight = slidingWeight(before, into, perMs);
+    if (weight === extra || fits(weight, current, limit)) return outcome;
+    this.giveBack();
+    return "empty";
+  }
+
+  giveBack(): void {
+    this.#table.giveBackWindow(this.#current, this.#cost, (this.#index + 2) * this.figures.perMs);
+  }
+
+  state({ ms }: Instant): RateState {
+    const into = this.#turnTo(ms);
+    const [before, current] = this.#counts(ms);
+    const { limit, perMs } = this.figures;
+    const used = current + slidingWeight(before, into, perMs);
+    const whole = current > 0 ? 2 * perMs - into : perMs - into;
+    return { left: Math.max(0, limit - used), resetSeconds: used === 0 ? 0 : Math.ceil(whole / 1000) };
+  }
+
+  #counts(ms: number): readonly [number, number] {
+    return [this.#table.window(this.#before, ms).taken, this.#table.window(this.#current, ms).taken];
+  }
+
+  /** Milliseconds into the current window, with both keys naming the right ones. */
+  #turnTo(ms: number): number {
+    const index = Math.floor(ms / this.figures.perMs);
+    if (index !== this.#index) {
+      this.#before = index === this.#index + 1 ? this.#current : this.#table.key(`${this.#text}|${index - 1}`);
+      this.#current = this.#table.key(`${this.#text}|${index}`);
+      this.#index = index;
     }
-    const figures = principal === null ? undefined : rate.byPlan.get(principal.plan.id);
-    return { settings: rate.settings, figures: figures ?? rate.standard, slot };
+    return ms - index * this.figures.perMs;
   }
-}
-
-/** Each part carries its kind, so that no id of one kind can pass for one of another. */
-function bucketName(rate: RateSettings, routeName: string, principal: Principal | null, clientAddress: string): string {
-  let text = rate.name;
-  for (const by of rate.by) text += `|${part(by, routeName, principal, clientAddress)}`;
-  return text;
-}
-
-function part(
-  by: RateSettings["by"][number],
-  routeName: string,
-  principal: Principal | null,
-  clientAddress: string,
-): string {
-  if (by === "route") return `route:${routeName}`;
-  if (by === "ip" || principal === null) return `ip:${limitAddress(clientAddress)}`;
-  if (by === "account") return `account:${principal.account.id}`;
-  if (by === "user" && principal.user !== null) return `user:${principal.account.id}:${principal.user}`;
-  if (by === "key" && principal.keyId !== null) return `key:${principal.keyId}`;
-  // A token has no key and a key has no user: the nearest thing that is there, still told apart by kind.
-  return principal.user === null ? `key:${principal.keyId ?? ""}` : `user:${principal.account.id}:${principal.user}`;
 }

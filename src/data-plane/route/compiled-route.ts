@@ -1,8 +1,17 @@
 /** A route as the phases use it: names already resolved to what they stand for. Worker thread; made at reload, frozen. */
-import type { CountWhen, RequireSettings } from "#config/settings.ts";
-import type { MeterUnits } from "#shared/journal-format.ts";
+import type { CountWhen, MeterSettings, RequireSettings } from "#config/settings.ts";
+import type { UsageOp } from "#shared/counter-shapes.ts";
 import type { CompiledRate } from "#data-plane/policy/rates.ts";
+import type { CompiledConcurrency } from "#data-plane/policy/slots.ts";
 import type { UpstreamPool } from "#data-plane/upstream/pool.ts";
+
+/** What a request costs of one meter. */
+export interface RouteLine {
+  readonly meter: MeterSettings;
+  readonly op: UsageOp;
+  /** Units of each request, negative to give back; 0 where they are measured. */
+  readonly units: number;
+}
 
 export interface CompiledRoute {
   readonly name: string;
@@ -13,7 +22,13 @@ export interface CompiledRoute {
   /** Names of the template's parameters, in order. */
   readonly parameters: readonly string[];
   readonly rates: readonly CompiledRate[];
-  readonly units: readonly MeterUnits[];
+  readonly concurrency: readonly CompiledConcurrency[];
+  /** Meters with constant units, then those that are measured. */
+  readonly lines: readonly RouteLine[];
+  /** How many of the lines are constant. */
+  readonly constants: number;
+  /** A meter's value is looked for in the answer's body. */
+  readonly readsAnswer: boolean;
   readonly countWhen: CountWhen;
   readonly upstream: UpstreamPool;
   /** One of the gateway's own endpoints. */

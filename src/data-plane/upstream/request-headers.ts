@@ -20,10 +20,13 @@ export function upstreamRequestHeaders(passage: Passage, targetHost: string): st
   for (const [index, name] of head.names.entries()) {
     if (name === "host" || isStripped(name) || head.connectionOptions.includes(name)) continue;
     if (stripsCredential && (name === "authorization" || keyHeaders.includes(name))) continue;
+    // A compressed answer cannot be looked into.
+    if (name === "accept-encoding" && route.readsAnswer) continue;
     if (name === "traceparent") traced = true;
     headers.push(exchange.rawHeaders[2 * index] ?? name, exchange.rawHeaders[2 * index + 1] ?? "");
   }
   headers.push("x-request-id", passage.requestId);
+  if (route.readsAnswer) headers.push("accept-encoding", "identity");
   if (!traced) headers.push("traceparent", passage.runtime.traces.next());
   addForwardedHeaders(headers, passage);
   addIdentityHeaders(headers, passage);

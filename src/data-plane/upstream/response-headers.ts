@@ -8,7 +8,8 @@ import { isHopByHop, isIdentityHeader } from "#data-plane/wire/header-names.ts";
 /** `raw` is names and values in turn; so is the result. */
 export function clientResponseHeaders(raw: readonly string[], passage: Passage, status: number): string[] {
   const named = connectionOptions(raw);
-  const limited = passage.limitHeaders.length > 0;
+  const limitHeaders = passage.limitState.headers();
+  const limited = limitHeaders.length > 0;
   const trailers = canHaveTrailers(raw, passage, status);
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -24,7 +25,7 @@ export function clientResponseHeaders(raw: readonly string[], passage: Passage, 
     if (limited && isLimitHeader(name)) continue;
     headers.push(spelled, raw[i + 1] ?? "");
   }
-  headers.push("x-request-id", passage.requestId, ...passage.limitHeaders);
+  headers.push("x-request-id", passage.requestId, ...limitHeaders);
   return headers;
 }
 

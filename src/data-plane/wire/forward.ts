@@ -1,19 +1,23 @@
 /**
  * One admitted request on the full lane: dispatched to its upstream by undici, streamed both ways with backpressure.
- * Worker thread. The order that makes metering exact: answer's head arrives → settle (journal written) → head goes to the client.
- * Every way out settles or releases the reservation exactly once (`#settled`).
+ * Worker thread. The order that makes metering exact: answer's head arrives → settle (journal written) → head goes to the client;
+ * and what is measured to the end is settled before the answer's last byte goes. Every way out ends the `Settlement` once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import { errors, type Dispatcher } from "undici";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
-import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
+import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import { Settlement } from "#data-plane/metering/settlement.ts";
+import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { canHaveTrailers, clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "./head.ts";
+import { isIdentityHeader } from "./header-names.ts";
 import { watchReading } from "./patience.ts";
 import { writeInterim } from "./interim.ts";
 
@@ -23,6 +27,7 @@ const INTERIM_MAX = 16;
 /** What a forward needs of the lane. */
 export interface ForwardHost {
   readonly settler: Settler;
+  readonly meterFault: FaultListener;
   /** Answers the client with a refusal; only before any byte of an answer went out. */
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
   clientAborted(): void;
@@ -35,8 +40,10 @@ export class Forward implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse;
   readonly #target: Target;
   #controller: Dispatcher.DispatchController | null = null;
-  #settled = false;
+  readonly #settlement: Settlement;
   #over = false;
+  /** Bytes of the answer's body that are still to come; null: its end says so. */
+  #bytesLeft: number | null = null;
   #retried = false;
   #interim = 0;
   #trailers = false;
@@ -49,6 +56,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#response = response;
     this.#target = passage.route.upstream.pick();
+    this.#settlement = new Settlement(host.settler, passage, host.meterFault);
     response.on("close", () => this.#clientGone());
     response.on("drain", () => {
       this.#waitNoMore();
@@ -80,11 +88,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   start(): void {
     const { exchange, target, head, runtime } = this.#passage;
     const { bodyBytesMax } = runtime.settings.server.limits;
-    const body = hasBody(head)
-      ? cappedBody(this.#request, head.chunked ? bodyBytesMax : null, () =>
-          this.#cutBody(bodyRefusal(bodyBytesMax ?? 0)),
-        )
-      : null;
+    const body = hasBody(head) ? this.#body(head.chunked ? bodyBytesMax : null) : null;
     try {
       this.#target.pool.dispatch(
         {
@@ -101,6 +105,12 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#controller === null && !this.#over) this.#waitAtMost(this.#target.queueTimeoutMs, () => this.#end(BUSY));
   }
 
+  #body(bytesMax: number | null): Readable {
+    const { measurement } = this.#settlement;
+    const onChunk = measurement?.wantsRequest === true ? (chunk: Buffer) => measurement.requestChunk(chunk) : null;
+    return cappedBody(this.#request, bytesMax, () => this.#cutBody(bodyRefusal(bytesMax ?? 0)), onChunk);
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#waitNoMore();
     this.#controller = controller;
@@ -111,19 +121,26 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
     if (status < 200) return this.#passInterim(status, raw);
-    if (!this.#settle(status)) {
+    if (!this.#settlement.head(status, raw)) {
       this.#end(METERING_DOWN);
       controller.abort(new Error("Usage cannot be recorded"));
       return;
     }
+    const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
+    this.#bytesLeft = bodiless ? null : lengthOf(raw);
     this.#trailers = canHaveTrailers(raw, this.#passage, status);
+    // An answer that comes before the body is through leaves the rest of the body on the connection: nothing may follow it.
+    if (!this.#request.complete) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage, status));
     // Heads go out at once: an event stream's first event may be minutes away.
-    if (!hasLength(raw)) this.#response.flushHeaders();
+    if (!bodiless && this.#bytesLeft === null) this.#response.flushHeaders();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
+    this.#settlement.measurement?.responseChunk(chunk);
+    if (this.#bytesLeft !== null) this.#bytesLeft -= chunk.length;
+    if (this.#bytesLeft !== null && this.#bytesLeft <= 0 && !this.#settlement.end()) return this.#cutAnswer();
     if (this.#response.write(chunk)) return;
     controller.pause();
     // undici's own timers stand still while paused: a client that does not read may not hold the upstream for ever.
@@ -132,9 +149,11 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#over) return;
-    this.#over = true;
     const trailers = headerTexts(controller.rawTrailers);
-    if (this.#trailers && trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    this.#settlement.measurement?.trailers(trailers);
+    if (!this.#settlement.end()) return this.#cutAnswer();
+    this.#over = true;
+    if (this.#trailers && trailers.length > 0) this.#response.addTrailers(clientTrailers(trailers));
     this.#response.end();
   }
 
@@ -151,11 +170,11 @@ export class Forward implements Dispatcher.DispatchHandler {
     writeInterim(this.#response, status, raw);
   }
 
-  #settle(status: number): boolean {
-    const { reservation, runtime } = this.#passage;
-    if (this.#settled || reservation === null) return true;
-    this.#settled = true;
-    return this.#host.settler.settle(reservation, status) || runtime.settings.metering.onJournalFailure === "serve";
+  /** Usage that is known only now cannot be recorded: the client does not get the whole answer. */
+  #cutAnswer(): void {
+    this.#over = true;
+    this.#controller?.abort(new Error("Usage cannot be recorded"));
+    this.#response.destroy();
   }
 
   #failed(error: unknown): void {
@@ -173,40 +192,27 @@ export class Forward implements Dispatcher.DispatchHandler {
   #mayRetry(error: unknown): boolean {
     const { exchange, head } = this.#passage;
     const safe = exchange.method === "GET" || exchange.method === "HEAD" || exchange.method === "OPTIONS";
-    return (
-      safe &&
-      !this.#retried &&
-      !this.#settled &&
-      !this.#response.headersSent &&
-      !hasBody(head) &&
-      isConnectionLost(error)
-    );
+    return safe && !this.#retried && !this.#response.headersSent && !hasBody(head) && isConnectionLost(error);
   }
 
   /** Ends with a refusal, or, when an answer is under way, by cutting it off: a clean end would pass for a whole answer. */
   #end(refusal: Refusal): void {
     if (this.#over) return;
     this.#over = true;
+    this.#settlement.endWith(refusal.status ?? 502);
     if (this.#response.headersSent) {
       this.#response.destroy();
       return;
     }
-    this.#settle(refusal.status ?? 502);
     this.#host.refuse(this.#passage, this.#response, refusal);
   }
 
-  /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged. */
+  /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
   #cutBody(refusal: Refusal): void {
     if (this.#over) return;
-    this.#release();
+    if (!this.#response.headersSent) this.#settlement.release();
     this.#end(refusal);
     this.#controller?.abort(new Error(refusal.detail));
-  }
-
-  #release(): void {
-    const { reservation } = this.#passage;
-    if (reservation !== null && !this.#settled) this.#host.settler.release(reservation);
-    this.#settled = true;
   }
 
   /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */
@@ -214,8 +220,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#waitNoMore();
     if (this.#over || this.#response.writableFinished) return;
     this.#over = true;
-    if (this.#request.complete) this.#settle(CLIENT_CLOSED_STATUS);
-    else this.#release();
+    this.#settlement.clientGone(this.#request.complete);
     this.#host.clientAborted();
     this.#controller?.abort(new Error("Client is gone"));
   }
@@ -240,12 +245,19 @@ function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly
   return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
 }
 
-function pairs(raw: readonly string[]): [string, string][] {
-  return Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index] ?? "", raw[2 * index + 1] ?? ""]);
+/** As for headers: what only the gateway may say does not pass. */
+function clientTrailers(raw: readonly string[]): [string, string][] {
+  const pairs = Array.from({ length: raw.length / 2 }, (_, at): [string, string] => [
+    raw[2 * at] ?? "",
+    raw[2 * at + 1] ?? "",
+  ]);
+  return pairs.filter(([name]) => !isIdentityHeader(name.toLowerCase()));
 }
 
-function hasLength(raw: readonly string[]): boolean {
-  return raw.some((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
+/** Bytes the answer says it has; null where it does not say. */
+function lengthOf(raw: readonly string[]): number | null {
+  const at = raw.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
+  return at === -1 ? null : Number(raw[at + 1]);
 }
 
 function codeOf(error: unknown): string {

@@ -9,7 +9,8 @@ import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Exchange, Passage, Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
-import type { Settler } from "#data-plane/metering/reservation.ts";
+import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
@@ -30,6 +31,7 @@ type RefusedVerdict = Extract<Verdict, { kind: "refused" }>;
 export interface LaneParts {
   readonly gate: Gate;
   readonly settler: Settler;
+  readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
 }
@@ -89,6 +91,10 @@ export class FullLane implements ForwardHost {
     return this.#parts.settler;
   }
 
+  get meterFault(): FaultListener {
+    return this.#parts.meterFault;
+  }
+
   /** Finishes what is under way, closes idle connections, takes no new ones; resolves when all are closed. */
   async drain(): Promise<void> {
     // http's own close() would cut idle connections on which a request may be on its way; net's only stops listening.
@@ -128,6 +134,7 @@ export class FullLane implements ForwardHost {
   /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
   #abandon(passage: Passage): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
+    passage.held?.giveBack();
     this.clientAborted();
   }
 
@@ -170,7 +177,7 @@ export class FullLane implements ForwardHost {
 
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
-    const headers = [...(refusal.headers ?? []), ...passage.limitHeaders];
+    const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
     this.#answer(response.req, response, {
       kind: "refused",
       refusal: { ...refusal, headers },

@@ -8,7 +8,9 @@ import { type Duplex, pipeline } from "node:stream";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
-import { CLIENT_CLOSED_STATUS, type Settler } from "#data-plane/metering/reservation.ts";
+import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
+import type { Settlement } from "#data-plane/metering/settlement.ts";
+import { isIdentityHeader } from "./header-names.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 
@@ -16,14 +18,13 @@ export interface TunnelParts {
   readonly passage: Passage;
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  readonly settler: Settler;
+  readonly settlement: Settlement;
   /** Answers the client; only before any byte of an answer went out. */
   readonly refuse: (refusal: Refusal) => void;
 }
 
 export class Tunnel {
   readonly #parts: TunnelParts;
-  #settled = false;
   /** Status the client got; 0: nothing has been answered yet. */
   #status = 0;
   #timedOut = false;
@@ -54,13 +55,19 @@ export class Tunnel {
     const { passage, socket } = this.#parts;
     if (socket.destroyed) upstreamRequest.destroy();
     socket.once("close", () => upstreamRequest.destroy());
+    const watchNoMore = watchEnd(socket);
     upstreamRequest.setTimeout(passage.runtime.settings.server.limits.requestTimeoutMs, () => {
       this.#timedOut = true;
       upstreamRequest.destroy(new Error("Upstream did not answer in time"));
     });
-    upstreamRequest.on("upgrade", (_response: IncomingMessage, upstreamSocket: Duplex) => {
+    upstreamRequest.on("upgrade", (answer: IncomingMessage, upstreamSocket: Duplex) => {
       upstreamRequest.setTimeout(0);
-      if (!this.#answered(101, upstreamRequest) || socket.destroyed) upstreamSocket.destroy();
+      watchNoMore();
+      const told = this.#answered(101, answer.rawHeaders, upstreamRequest);
+      // http-proxy-3 writes these on: what only the gateway may say does not pass.
+      for (const name of Object.keys(answer.headers)) if (isIdentityHeader(name)) delete answer.headers[name];
+      if (!told || socket.destroyed) upstreamSocket.destroy();
+      else this.#measure(socket, upstreamSocket);
     });
     // http-proxy-3's own listener knows no backpressure and no broken answers; it is added right after this event.
     process.nextTick(() => {
@@ -78,9 +85,9 @@ export class Tunnel {
   }
 
   /** Whether the charge for this status is written; otherwise the client is refused and the upstream let go. */
-  #answered(status: number, upstreamRequest: ClientRequest): boolean {
+  #answered(status: number, rawHeaders: readonly string[], upstreamRequest: ClientRequest): boolean {
     this.#status = status;
-    if (this.#settle(status)) return true;
+    if (this.#parts.settlement.head(status, rawHeaders)) return true;
     this.#parts.refuse(METERING_DOWN);
     upstreamRequest.destroy();
     return false;
@@ -90,7 +97,16 @@ export class Tunnel {
   #passOn(answer: IncomingMessage, upstreamRequest: ClientRequest): void {
     const { passage, request, socket } = this.#parts;
     const status = answer.statusCode ?? 502;
-    if (!this.#answered(status, upstreamRequest)) return;
+    if (!this.#answered(status, answer.rawHeaders, upstreamRequest)) return;
+    const { measurement } = this.#parts.settlement;
+    if (measurement !== null) {
+      answer.on("data", (chunk: Buffer) => measurement.responseChunk(chunk));
+      answer.on("end", () => {
+        measurement.trailers(answer.rawTrailers);
+        // Before the pipeline ends the answer to the client.
+        if (!this.#parts.settlement.end()) socket.destroy();
+      });
+    }
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     // The server gave the socket away at the upgrade; it is a net.Socket, typed by the stream it also is.
@@ -110,7 +126,7 @@ export class Tunnel {
   failed(): void {
     if (this.#status !== 0) return;
     this.#status = this.#timedOut ? 504 : 502;
-    this.#settle(this.#status);
+    this.#parts.settlement.endWith(this.#status);
     const rule = `upstream:${this.#parts.passage.route.upstream.name}`;
     this.#parts.refuse(
       this.#timedOut
@@ -122,16 +138,31 @@ export class Tunnel {
   /** The client's socket is closed. Returns the status it got. */
   clientGone(): number {
     if (this.#status === 0) this.#status = CLIENT_CLOSED_STATUS;
-    this.#settle(this.#status);
+    this.#parts.settlement.endWith(this.#status);
     return this.#status;
   }
 
-  /** Once. False only when the charge could not be written and the gateway is to refuse then. */
-  #settle(status: number): boolean {
-    const { passage, settler } = this.#parts;
-    if (this.#settled || passage.reservation === null) return true;
-    this.#settled = true;
-    const serves = passage.runtime.settings.metering.onJournalFailure === "serve";
-    return settler.settle(passage.reservation, status) || serves;
+  /** Bytes that pass both ways, for meters that count them. */
+  #measure(socket: Duplex, upstreamSocket: Duplex): void {
+    const { measurement } = this.#parts.settlement;
+    if (measurement === null) return;
+    socket.on("data", (chunk: Buffer) => measurement.requestChunk(chunk));
+    upstreamSocket.on("data", (chunk: Buffer) => measurement.responseChunk(chunk));
   }
+}
+
+/**
+ * Nobody reads the client's socket until the app has answered, so its leaving would go unnoticed and what it holds stay taken. This
+ * lets the socket's buffer fill until its end comes; what a hasty client sends early stays there.
+ */
+function watchEnd(socket: Duplex): () => void {
+  // To listen is to have the stream read ahead.
+  const ahead = () => undefined;
+  const leave = () => socket.destroy();
+  socket.on("readable", ahead);
+  socket.on("end", leave);
+  return () => {
+    socket.off("readable", ahead);
+    socket.off("end", leave);
+  };
 }

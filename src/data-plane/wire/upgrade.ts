@@ -7,7 +7,9 @@ import type { Duplex } from "node:stream";
 import { createProxyServer } from "http-proxy-3";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage, Verdict } from "#data-plane/exchange.ts";
-import type { Settler } from "#data-plane/metering/reservation.ts";
+import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import { Settlement } from "#data-plane/metering/settlement.ts";
+import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
@@ -20,6 +22,7 @@ const CLOSE_GRACE_MS = 1000;
 
 interface UpgradeParts {
   readonly settler: Settler;
+  readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
 }
@@ -74,6 +77,7 @@ export class UpgradeLane {
   /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
   #release(passage: Passage): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
+    passage.held?.giveBack();
     this.#parts.metrics.count("client_aborts");
   }
 
@@ -86,9 +90,10 @@ export class UpgradeLane {
   }
 
   #tunnel(passage: Passage, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { metrics, settler } = this.#parts;
+    const { metrics, settler, meterFault } = this.#parts;
+    const settlement = new Settlement(settler, passage, meterFault);
     const refuseWith = (refusal: Refusal) => this.#refuse(refusal, passage.requestId, passage.runtime, request, socket);
-    const tunnel = new Tunnel({ passage, request, socket, settler, refuse: refuseWith });
+    const tunnel = new Tunnel({ passage, request, socket, settlement, refuse: refuseWith });
     const started = performance.now();
     metrics.started();
     this.#open.add(socket);

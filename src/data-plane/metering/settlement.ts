@@ -1,0 +1,105 @@
+/**
+ * The end of one request as its lane sees it: whatever was reserved is settled or given back, once, and concurrency slots are let go,
+ * however the request ends. Worker thread. The lane tells what happens in order: head, chunks, end, or that somebody left.
+ */
+import type { Passage } from "#data-plane/exchange.ts";
+import { Measurement, type FaultListener } from "./measurement.ts";
+import { CLIENT_CLOSED_STATUS } from "./reservation.ts";
+import { counts, type Settler } from "./settler.ts";
+
+/** Largest event or line of a stream that is looked into. */
+const EVENT_BYTES_MAX = 1024 * 1024;
+
+export class Settlement {
+  readonly #settler: Settler;
+  readonly #passage: Passage;
+  /** null: nothing is measured. */
+  readonly measurement: Measurement | null;
+  #status = 0;
+  #headSettled = false;
+  #ended = false;
+
+  constructor(settler: Settler, passage: Passage, onFault: FaultListener) {
+    this.#settler = settler;
+    this.#passage = passage;
+    this.measurement = measurementOf(passage, onFault);
+  }
+
+  /** The status the client is about to get, with the answer's header lines. False: usage cannot be recorded, answer 503. */
+  head(status: number, rawHeaders: readonly string[]): boolean {
+    if (this.#headSettled) return true;
+    this.#headSettled = true;
+    this.#status = status;
+    const { reservation } = this.#passage;
+    if (reservation === null) return true;
+    const isKnown = this.measurement === null || this.measurement.responseHead(rawHeaders);
+    return this.#settler.settle(reservation, status, isKnown ? this.#units(status) : null) || this.#serves();
+  }
+
+  /** Nothing more comes; before the answer's last byte. False: usage cannot be recorded, that byte may not go out. */
+  end(): boolean {
+    if (this.#ended) return true;
+    this.#ended = true;
+    const { reservation } = this.#passage;
+    const written =
+      reservation === null ||
+      reservation.over ||
+      this.measurement === null ||
+      this.#settler.settleMeasured(reservation, this.#status, this.measurement.units());
+    this.letGo();
+    return written || this.#serves();
+  }
+
+  /** Ends with a status that no upstream gave. */
+  endWith(status: number): void {
+    const { reservation } = this.#passage;
+    if (!this.#headSettled && reservation !== null) {
+      this.#headSettled = true;
+      this.#settler.settle(reservation, status, this.#units(status));
+    }
+    this.end();
+  }
+
+  /** The client left: a whole request counts by the rule for status 499, half a one is no request. */
+  clientGone(wasWhole: boolean): void {
+    if (this.#headSettled || wasWhole) this.endWith(CLIENT_CLOSED_STATUS);
+    else this.release();
+  }
+
+  /** Nothing is charged that is not settled already. */
+  release(): void {
+    const { reservation } = this.#passage;
+    if (reservation !== null) this.#settler.release(reservation);
+    this.#headSettled = true;
+    this.#ended = true;
+    this.letGo();
+  }
+
+  /** The request is over: its concurrency slots are free. */
+  letGo(): void {
+    this.#passage.held?.giveBack();
+  }
+
+  /** What is not charged is not asked for: a value that an app's failure left out is no fault of a meter. */
+  #units(status: number): readonly number[] {
+    const { route } = this.#passage;
+    return this.measurement === null || !counts(route.countWhen, status) ? NONE : this.measurement.units();
+  }
+
+  #serves(): boolean {
+    return this.#passage.runtime.settings.metering.onJournalFailure === "serve";
+  }
+}
+
+const NONE: readonly number[] = [];
+
+function measurementOf(passage: Passage, onFault: FaultListener): Measurement | null {
+  const { reservation, route, runtime, exchange, principal, requestId } = passage;
+  const measured = route.lines.slice(route.constants);
+  if (reservation === null || measured.length === 0) return null;
+  const bodyBytes = runtime.settings.metering.bodyCapBytes;
+  const caps = { bodyBytes, eventBytes: Math.min(bodyBytes, EVENT_BYTES_MAX) };
+  const concerned = { requestId, route: route.name, account: principal?.account.id ?? null };
+  const hear = (meter: string, fault: string) => onFault(meter, fault, concerned);
+  return new Measurement(measured, reservation.units.slice(route.constants), exchange.rawHeaders, caps, hear);
+}

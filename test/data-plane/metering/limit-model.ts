@@ -1,0 +1,320 @@
+/**
+ * What requests have taken, kept as a plain list and added up anew each time it is asked: the slow and obvious way. Says whom limits
+ * refuse, what a settled request comes to, and what must stand in counters, grants and journal. One thread; knows nothing of tables.
+ */
+import { overageCost } from "#core/money.ts";
+import { windowAt } from "#core/windows.ts";
+import type { QuotaSettings } from "#config/settings.ts";
+import type { Burn, Charge } from "#shared/journal-format.ts";
+import { type CounterShape, counterName, holderOf, shapeKey } from "#shared/counter-shapes.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
+import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
+import type { Runtime } from "#data-plane/runtime.ts";
+import { FEW, OPEN_MAX, THROTTLED_MAX } from "./limit-world.ts";
+
+/** A counter that a line moves, with the quota of the caller's plan on it. */
+interface ModelCounter {
+  readonly name: string;
+  readonly shape: CounterShape;
+  readonly quota: QuotaSettings | null;
+}
+
+interface ModelLine {
+  readonly line: RouteLine;
+  readonly counters: readonly ModelCounter[];
+  /** Units in the counters now. */
+  counted: number;
+  /** What it came to. */
+  value: number;
+  credits: Burn[];
+  journaled: boolean;
+}
+
+export interface Taking {
+  readonly requestId: string;
+  readonly worker: number;
+  readonly principal: Principal;
+  readonly route: CompiledRoute;
+  readonly atMs: number;
+  readonly lines: readonly ModelLine[];
+  readonly throttled: boolean;
+  open: boolean;
+  over: boolean;
+}
+
+export class LimitModel {
+  readonly #runtime: Runtime;
+  readonly takings: Taking[] = [];
+  readonly charges: Omit<Charge, "epoch">[] = [];
+  /** Values of lines that are no sums, in the order they were put into the counters. */
+  readonly #kept: { readonly name: string; readonly op: "max" | "set"; readonly units: number }[] = [];
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  // -- what stands where
+
+  used(name: string): number {
+    let sum = 0;
+    for (const { lines } of this.takings)
+      for (const { counters, counted } of lines) if (counters.some((one) => one.name === name)) sum += counted;
+    for (const { op, units } of this.#kept.filter((one) => one.name === name))
+      sum = op === "max" ? Math.max(sum, units) : units;
+    return sum;
+  }
+
+  /** Every counter that anybody's request could have moved. */
+  names(): ReadonlyMap<string, ModelCounter> {
+    const counters = this.takings.flatMap(({ lines }) => lines.flatMap((line) => line.counters));
+    return new Map(counters.map((counter) => [counter.name, counter]));
+  }
+
+  burnt(grant: string): number {
+    const burns = this.takings.flatMap(({ lines }) => lines.flatMap(({ credits }) => credits));
+    return burns.filter((burn) => burn.grant === grant).reduce((sum, { credits }) => sum + credits, 0);
+  }
+
+  underWay(account: string): number {
+    return this.#of(account).filter(({ open, route }) => open && route.concurrency.length > 0).length;
+  }
+
+  #of(account: string): readonly Taking[] {
+    return this.takings.filter(({ principal }) => principal.account.id === account);
+  }
+
+  // -- admission
+
+  /** The code of the refusal, or what is taken. */
+  admit(principal: Principal, route: CompiledRoute, atMs: number, requestId: string, worker: number): string | Taking {
+    const lines = route.lines.map((line): ModelLine => {
+      const counters = this.#countersOf(line, principal, atMs);
+      return { line, counters, counted: 0, value: 0, credits: [], journaled: false };
+    });
+    const code =
+      this.#rateCode(principal, route) ??
+      this.#linesCode(principal, lines, atMs) ??
+      this.#moneyCode(principal, lines, atMs);
+    if (code !== null) return code;
+    const throttled = lines.some((line) =>
+      line.counters.some((counter) => this.#isThrottled(counter, reserved(line.line))),
+    );
+    const taking: Taking = {
+      requestId,
+      worker,
+      principal,
+      route,
+      atMs,
+      lines,
+      throttled,
+      open: true,
+      over: lines.length === 0,
+    };
+    this.takings.push(taking);
+    for (const line of lines) this.#change(taking, line, Math.max(0, reserved(line.line)));
+    return taking;
+  }
+
+  #countersOf({ meter }: RouteLine, { account, plan, keyId, user }: Principal, atMs: number): readonly ModelCounter[] {
+    return (this.#runtime.shapes.get(meter.name) ?? []).flatMap((shape) => {
+      const holder = holderOf(shape.by, keyId ?? "", user ?? "");
+      if (holder === null) return [];
+      const name = counterName(account.id, shape.key, holder, windowAt(shape.window, atMs, account.anchorMs));
+      const quotas = plan.quotas[meter.name] ?? [];
+      return [
+        { name, shape, quota: quotas.find((one) => shapeKey(one.meter, one.by, one.window) === shape.key) ?? null },
+      ];
+    });
+  }
+
+  #rateCode({ account }: Principal, route: CompiledRoute): string | null {
+    const few = this.#of(account.id).filter((taking) => taking.route.rates.length > 0).length;
+    if (route.rates.length > 0 && few >= FEW) return "rate_limited";
+    return route.concurrency.length > 0 && this.underWay(account.id) >= OPEN_MAX ? "concurrency_exceeded" : null;
+  }
+
+  #linesCode(principal: Principal, lines: readonly ModelLine[], atMs: number): string | null {
+    for (const { line, counters } of lines) {
+      const units = reserved(line);
+      if (units < 0) continue;
+      for (const counter of counters) {
+        const code = this.#quotaCode(principal, line, counter, units, atMs);
+        if (code !== null) return code;
+      }
+    }
+    return null;
+  }
+
+  #quotaCode(
+    { account, plan }: Principal,
+    line: RouteLine,
+    counter: ModelCounter,
+    units: number,
+    atMs: number,
+  ): string | null {
+    const { quota, name } = counter;
+    if (quota === null || quota.limit === null || quota.shadow) return null;
+    const all = this.used(name);
+    // A maximum is compared by itself, unless it is beyond the limit already.
+    const used = line.op === "max" && all <= quota.limit + quota.grace ? 0 : all;
+    // What is measured and reserves nothing needs room for one all the same.
+    const most = used + Math.max(1, units);
+    const cap = quota.exceed === "overage" ? account.spendCap.units[quota.meter] : undefined;
+    if (quota.exceed === "block" && most > quota.limit + quota.grace) return "quota_exceeded";
+    if (cap !== undefined && plan.id === "one" && most > quota.limit + cap) return "quota_exceeded";
+    if (this.#isThrottled(counter, units)) {
+      const slow = this.#of(account.id).filter(({ throttled }) => throttled).length;
+      return slow >= THROTTLED_MAX ? "rate_limited" : null;
+    }
+    if (quota.exceed !== "credits") return null;
+    const wanted = over(used, Math.max(1, units), quota.limit) * quota.creditsPerUnit;
+    return wanted > this.#balance(principalGrants(account, atMs)) ? "credits_exhausted" : null;
+  }
+
+  #isThrottled({ quota, name }: ModelCounter, units: number): boolean {
+    return (
+      quota?.throttle !== null && quota !== null && this.used(name) + Math.max(1, units) > quota.throttle.fromUnits
+    );
+  }
+
+  #moneyCode({ account, plan }: Principal, lines: readonly ModelLine[], atMs: number): string | null {
+    const { money } = account.spendCap;
+    const priced = Object.values(plan.quotas)
+      .flat()
+      .filter(({ price }) => price !== null);
+    if (money === null || !lines.some(({ line }) => priced.some(({ meter }) => meter === line.meter.name))) return null;
+    let cost = 0;
+    for (const { meter, by, window, limit, price } of priced) {
+      const name = counterName(account.id, shapeKey(meter, by, window), "", windowAt(window, atMs, account.anchorMs));
+      const more = lines
+        .filter(({ line }) => line.meter.name === meter)
+        .reduce((sum, { line }) => sum + reserved(line), 0);
+      if (price !== null) cost += overageCost(Math.max(0, this.used(name) + more - (limit ?? 0)), price);
+    }
+    return cost > money ? "quota_exceeded" : null;
+  }
+
+  // -- settling
+
+  /** `failing`: the journal cannot be written. `missed`: the worker died when it was. */
+  settle(taking: Taking, status: number, measured: readonly number[] | null, failing: boolean, missed = false): void {
+    if (taking.over) return;
+    const { countWhen, constants } = taking.route;
+    const counts = countWhen === "always" || (countWhen === "2xx" ? status < 300 : status < 500);
+    if (!counts) this.release(taking);
+    else if (measured !== null) this.#close(taking, status, 0, measured, failing, missed);
+    else if (constants > 0) this.#journal(taking, status, 0, constants, failing, missed);
+  }
+
+  settleMeasured(taking: Taking, status: number, measured: readonly number[], failing: boolean, missed = false): void {
+    if (!taking.over) this.#close(taking, status, taking.route.constants, measured, failing, missed);
+  }
+
+  #close(
+    taking: Taking,
+    status: number,
+    from: number,
+    measured: readonly number[],
+    failing: boolean,
+    missed: boolean,
+  ): void {
+    const { constants } = taking.route;
+    measured.forEach((units, index) => {
+      const line = taking.lines[constants + index];
+      if (line !== undefined) this.#change(taking, line, units);
+    });
+    this.#journal(taking, status, from, taking.lines.length, failing, missed);
+    taking.over = true;
+  }
+
+  #journal(taking: Taking, status: number, from: number, to: number, failing: boolean, missed: boolean): void {
+    if (failing) return this.release(taking);
+    const lines = taking.lines.slice(from, to);
+    const final = lines.map((line) => this.#settled(line, status));
+    const { account, keyId, user } = taking.principal;
+    const first = !taking.lines.some(({ journaled }) => journaled);
+    this.charges.push({
+      atMs: taking.atMs, status, first, account: account.id, key: keyId ?? "", user: user ?? "", route: taking.route.name, requestId: taking.requestId,
+      units: lines.map(({ line }, index) => ({ meter: line.meter.name, op: line.op, units: final[index] ?? 0 })),
+      burns: lines.flatMap(({ credits }) => credits.filter(({ credits: count }) => count > 0)),
+    }); // biome-ignore format: one charge
+    for (const [index, line] of lines.entries()) this.#keep(line, final[index] ?? 0, missed);
+  }
+
+  /** Units of a gauge go back when the app did it, at most as many as there are. */
+  #settled({ line, counters, counted, value }: ModelLine, status: number): number {
+    if (line.op !== "add") return value;
+    if (line.units >= 0) return counted;
+    const account = counters.find(({ shape }) => shape.by === "account");
+    return status < 300 && account !== undefined ? -Math.min(-line.units, Math.max(0, this.used(account.name))) : 0;
+  }
+
+  #keep(line: ModelLine, units: number, missed: boolean): void {
+    line.journaled = true;
+    const { op } = line.line;
+    if (op === "add") line.counted = units;
+    else if (!missed) for (const { name } of line.counters) this.#kept.push({ name, op, units });
+  }
+
+  /** Brings a line to so many units, with the credits they cost. */
+  #change(taking: Taking, line: ModelLine, units: number): void {
+    line.value = units;
+    if (line.line.op !== "add") return;
+    const more = units - line.counted;
+    const burning = line.counters.find(({ quota }) => quota?.exceed === "credits");
+    const { limit = null, creditsPerUnit = 0 } = burning?.quota ?? {};
+    if (burning !== undefined && limit !== null) {
+      if (more > 0) this.#burn(taking, line, over(this.used(burning.name), more, limit) * creditsPerUnit);
+      else refund(line, -more * creditsPerUnit);
+    }
+    line.counted = units;
+  }
+
+  #burn({ principal, atMs }: Taking, line: ModelLine, wanted: number): void {
+    let missing = wanted;
+    for (const { id, amount } of principalGrants(principal.account, atMs)) {
+      const part = Math.min(missing, Math.max(0, amount - this.burnt(id)));
+      if (part > 0) line.credits.push({ grant: id, credits: part });
+      missing -= part;
+    }
+  }
+
+  #balance(grants: readonly { readonly id: string; readonly amount: number }[]): number {
+    return grants.reduce((sum, { id, amount }) => sum + Math.max(0, amount - this.burnt(id)), 0);
+  }
+
+  /** Nothing stays of what is not journaled. */
+  release(taking: Taking): void {
+    taking.over = true;
+    for (const line of taking.lines.filter(({ journaled }) => !journaled)) {
+      line.counted = 0;
+      line.credits = [];
+    }
+  }
+}
+
+function reserved({ units, meter }: RouteLine): number {
+  return meter.source === null ? units : meter.estimate.units;
+}
+
+function over(used: number, units: number, limit: number): number {
+  return Math.max(0, used + units - limit) - Math.max(0, used - limit);
+}
+
+function refund(line: ModelLine, credits: number): void {
+  let back = credits;
+  line.credits = line.credits
+    .toReversed()
+    .map(({ grant, credits: count }) => {
+      const part = Math.min(back, count);
+      back -= part;
+      return { grant, credits: count - part };
+    })
+    .toReversed();
+}
+
+/** Usable ones, the next to burn first. */
+function principalGrants({ grants }: Principal["account"], atMs: number) {
+  const usable = grants.filter(({ startMs, expiresMs }) => startMs <= atMs && (expiresMs === null || atMs < expiresMs));
+  return usable.toSorted((a, b) => a.priority - b.priority || (a.expiresMs ?? Infinity) - (b.expiresMs ?? Infinity));
+}
