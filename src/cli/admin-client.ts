@@ -77,6 +77,7 @@ async function inProcess<T>(settings: Settings, work: (client: AdminClient) => P
     announce: () => Promise.resolve(),
     publishKeys: () => Promise.resolve(),
     isLive: () => false,
+    inFlight: null,
   });
   const app = buildAdmin({ services: foundation.services, log, ready: () => false, metrics: null, token: null });
   const call: AdminClient["call"] = async (method, path, body) => {

@@ -89,7 +89,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 // The next three read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
 function accountOf(view: Json): AccountRecord {
-  return view as unknown as AccountRecord;
+  const unknown = { anchorMs: 0, epoch: 0, spendCap: { units: {}, money: null }, grants: [] };
+  return { ...unknown, ...view } as unknown as AccountRecord;
 }
 
 function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly account: AccountRecord } {
@@ -107,7 +108,7 @@ function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly a
 }
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {
-  return new Map((meters as readonly MeterUsage[]).map(({ meter, used }) => [meter, used]));
+  return new Map((meters as readonly MeterUsage[]).map(({ meter, window, used }) => [`${meter}/${window.kind}`, used]));
 }
 
 function forwarded({ upstream, rates }: DryRun): string {

@@ -2,11 +2,13 @@
 import { Command, CommanderError } from "commander";
 import { ConfigFaults } from "#config/faults.ts";
 import { addAccounts } from "./accounts.ts";
+import { addBackup } from "./backup.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { version } from "./context.ts";
 import { addExplain } from "./explain.ts";
 import { addHealth } from "./health.ts";
 import { addKeys } from "./keys.ts";
+import { addReconcile } from "./reconcile.ts";
 import { addStart } from "./start.ts";
 import { addToken } from "./token.ts";
 import { addUsage } from "./usage.ts";
@@ -22,8 +24,10 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addConfigCommands(program);
   addExplain(program);
   addAccounts(program);
+  addBackup(program);
   addHealth(program);
   addKeys(program);
+  addReconcile(program);
   addToken(program);
   addUsage(program);
   inherit(program);

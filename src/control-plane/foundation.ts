@@ -10,20 +10,25 @@ import type { Settings } from "#config/settings.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import type { PublicKey } from "#shared/principals.ts";
 import { createTable } from "#shared/shared-table.ts";
+import { CreditGrants } from "#control-plane/credits/grants.ts";
+import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
+import { Anchors } from "#control-plane/metering/anchors.ts";
 import { Ledger } from "#control-plane/metering/ledger.ts";
-import { seedCounters } from "#control-plane/metering/usage.ts";
+import { reportedUsage } from "#control-plane/metering/reported-usage.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { DataFolderLock } from "#control-plane/store/lock.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
 
 /** Places in the table of counters: 32 MiB of address space, of which only touched pages cost memory. */
 const COUNTER_ENTRIES = 1_048_576;
+/** Places in the table of concurrency slots and latches. */
+const SLOT_ENTRIES = 262_144;
 /** This thread's mark in shared tables; workers count from 2. */
 const MAIN_OWNER = 1;
 
@@ -35,6 +40,8 @@ export interface FoundationParts {
   readonly publishKeys: (issuer: string, keys: readonly PublicKey[]) => Promise<void>;
   /** Whether this writer of the journal may still append. */
   readonly isLive: (writer: number) => boolean;
+  /** What workers have reserved (`in-flight-table.ts`); null: there are none. */
+  readonly inFlight: SharedArrayBuffer | null;
 }
 
 export class Foundation {
@@ -42,81 +49,92 @@ export class Foundation {
   readonly db: Database;
   readonly services: Services;
   readonly ledger: Ledger;
-  readonly countersBuffer = createTable(COUNTER_ENTRIES, 2);
-  readonly counters = new CounterTable(this.countersBuffer, MAIN_OWNER);
+  readonly grants: CreditGrants;
+  readonly planCredits: PlanCredits;
+  readonly countersBuffer: SharedArrayBuffer;
+  readonly counters: CounterTable;
+  readonly slotsBuffer = createTable(SLOT_ENTRIES, 1);
   readonly keySets: IssuerKeySets;
   readonly localIssuer: LocalIssuer;
   readonly pepper: Uint8Array;
   readonly journalDir: string;
   /** Names this run in the names of its journal segments. */
-  readonly run = randomBytes(8).toString("hex");
-  readonly #parts: FoundationParts;
-  readonly #counted = new Set<string>();
+  readonly run: string;
 
   /** Throws with a clear message, and leaves nothing behind. */
   static async open(parts: FoundationParts): Promise<Foundation> {
     const { store } = parts.settings();
     const lock = new DataFolderLock(store.dataDir);
+    let db: Database | null = null;
     try {
       const localIssuer = new LocalIssuer(store.dataDir);
       const localKeySet = await localIssuer.keySet();
       const pepper = pepperOf(store.dataDir);
-      return new Foundation(parts, lock, await openDatabase(store.file), localIssuer, localKeySet, pepper);
+      db = await openDatabase(store.file);
+      return new Foundation(parts, { lock, db, localIssuer, localKeySet, pepper, ...openJournal(parts, db) });
     } catch (error) {
+      await db?.destroy();
       lock.release();
       throw error;
     }
   }
 
-  private constructor(
-    parts: FoundationParts,
-    lock: DataFolderLock,
-    db: Database,
-    localIssuer: LocalIssuer,
-    localKeySet: string,
-    pepper: Uint8Array,
-  ) {
-    const { dataDir } = parts.settings().store;
-    this.#parts = parts;
+  private constructor(parts: FoundationParts, opened: Opened) {
+    const { settings, log, announce } = parts;
+    const { lock, db, ledger, counters, localIssuer, localKeySet, pepper } = opened;
     this.lock = lock;
     this.db = db;
     this.localIssuer = localIssuer;
     this.pepper = pepper;
-    this.journalDir = join(dataDir, "journal");
-    mkdirSync(this.journalDir, { recursive: true, mode: 0o700 });
+    this.ledger = ledger;
+    this.counters = counters;
+    this.countersBuffer = opened.countersBuffer;
+    this.journalDir = opened.journalDir;
+    this.run = opened.run;
     this.keySets = new IssuerKeySets({
-      dataDir,
-      log: parts.log,
+      dataDir: settings().store.dataDir,
+      log,
       localKeySet: () => localKeySet,
       publish: parts.publishKeys,
     });
-    this.ledger = new Ledger({ db, dir: this.journalDir, run: this.run, log: parts.log, isLive: parts.isLive });
+    const accounts = new Accounts(db, announce, new Anchors(db, ledger));
+    const account = (id: string) => accounts.byId(id);
+    const announceAccount = async (id: string) => {
+      const known = await account(id);
+      if (known !== null) await announce({ kind: "account", id, externalId: known.externalId });
+    };
+    this.planCredits = new PlanCredits({ db, counters, settings, account, announce: announceAccount });
+    // What is burnt is in the counters, and decides what rolls over: they are filled first.
+    const planGrants = async (id: string) => {
+      await ledger.seeder.ensure(id);
+      await this.planCredits.ensure(id);
+    };
+    this.grants = new CreditGrants({ db, counters, planGrants, announce: announceAccount });
+    const { grants, slotsBuffer: slots } = this;
+    const keys = new ApiKeys(db, pepper, announce);
     this.services = {
-      settings: parts.settings,
-      log: parts.log,
-      accounts: new Accounts(db, parts.announce),
-      keys: new ApiKeys(db, pepper, parts.announce),
+      settings,
+      log,
+      accounts,
+      keys,
       keySets: this.keySets,
-      usage: { db, counters: this.counters, ledger: this.ledger },
+      grants,
+      ...reportedUsage({ db, settings, accounts, keys, ledger, grants, counters, slots, owner: MAIN_OWNER }),
+      usage: {
+        db,
+        counters,
+        ledger,
+        inFlight: parts.inFlight,
+        journalDir: opened.journalDir,
+        creditsLeft: async (id) => (await grants.left(id)).balance,
+      },
     };
   }
 
-  /** Brings ledger and counters to where the journal is; once, before anyone counts. */
+  /** Brings the ledger to where the journal is; once, before anyone counts. Counters are filled at first sight of an account. */
   async recover(): Promise<void> {
     await this.ledger.fold();
-    await this.countMeters(Object.keys(this.#parts.settings().meters));
-  }
-
-  /** Fills the counters of meters that this run has not counted yet. */
-  async countMeters(meters: readonly string[]): Promise<void> {
-    const added = meters.filter((meter) => !this.#counted.has(meter));
-    const unplaced = await seedCounters(this.db, this.counters, added);
-    for (const meter of added) this.#counted.add(meter);
-    if (unplaced > 0)
-      this.#parts.log.error(
-        { event: "counters-full", unplaced },
-        "The table of counters is full: some accounts will be refused",
-      );
+    await this.services.reservations.expire();
   }
 
   async close(): Promise<void> {
@@ -124,4 +142,31 @@ export class Foundation {
     await this.db.destroy();
     this.lock.release();
   }
+}
+
+/** The journal's ledger and the counters it keeps true. */
+interface Journal {
+  readonly ledger: Ledger;
+  readonly counters: CounterTable;
+  readonly countersBuffer: SharedArrayBuffer;
+  readonly journalDir: string;
+  readonly run: string;
+}
+
+interface Opened extends Journal {
+  readonly lock: DataFolderLock;
+  readonly db: Database;
+  readonly localIssuer: LocalIssuer;
+  readonly localKeySet: string;
+  readonly pepper: Uint8Array;
+}
+
+function openJournal({ settings, log, isLive }: FoundationParts, db: Database): Journal {
+  const journalDir = join(settings().store.dataDir, "journal");
+  mkdirSync(journalDir, { recursive: true, mode: 0o700 });
+  const run = randomBytes(8).toString("hex");
+  const countersBuffer = createTable(COUNTER_ENTRIES, 2);
+  const counters = new CounterTable(countersBuffer, MAIN_OWNER);
+  const ledger = new Ledger({ db, dir: journalDir, run, log, settings, counters, isLive });
+  return { ledger, counters, countersBuffer, journalDir, run };
 }

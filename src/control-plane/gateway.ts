@@ -1,7 +1,8 @@
 /**
  * The running gateway as the main thread has it: foundation, fleet and listeners, and how they start, reload and stop.
  * The composition root of the control plane.
- * Order of a start: lock → store → ledger folds what an earlier run left → counters are seeded → key sets → workers → ready.
+ * Order of a start: lock → store → ledger folds what an earlier run left → key sets → workers → ready. Counters are filled from the
+ * ledger at first sight of an account.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +10,8 @@ import { basename, dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
-import { createInFlight } from "#shared/in-flight-table.ts";
+import { forgetMs } from "#core/clock.ts";
+import { createInFlight, reservedUnits } from "#shared/in-flight-table.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 import type { Snapshot } from "#shared/messages.ts";
@@ -28,6 +30,8 @@ const RATE_ENTRIES = 1_048_576;
 const SOCKET_DIR_PREFIX = "tollgate-";
 const FOLD_MS = 1000;
 const SWEEP_MS = 10 * 60_000;
+const CREDITS_MS = 5000;
+const EXPIRE_MS = 1000;
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -54,6 +58,7 @@ export class Gateway {
   readonly #socketDir = mkdtempSync(join(tmpdir(), SOCKET_DIR_PREFIX));
   readonly #apps: FastifyInstance[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #inFlight: SharedArrayBuffer;
   readonly #adminToken: AdminToken;
   readonly #newAdminToken: string | null;
   #settings: Settings;
@@ -65,32 +70,43 @@ export class Gateway {
   static async open(parts: GatewayParts): Promise<Gateway> {
     // The fleet is made after the foundation that announces to it; nothing is announced before.
     let gateway: Gateway | null = null;
+    const inFlight = createInFlight(parts.settings.server.workers);
     const foundation = await Foundation.open({
       settings: () => gateway?.settings ?? parts.settings,
       log: parts.log,
       announce: async (what) => gateway?.fleet.announce(what),
       publishKeys: async (issuer, keys) => gateway?.fleet.useKeySet(issuer, keys),
       isLive: (writer) => gateway?.fleet.isLive(writer) ?? false,
+      inFlight,
     });
-    gateway = new Gateway(parts, foundation, await openAdminToken(foundation.db, parts.settings.server.adminToken));
+    const token = await openAdminToken(foundation.db, parts.settings.server.adminToken);
+    gateway = new Gateway(parts, foundation, inFlight, token);
     return gateway;
   }
 
-  private constructor(parts: GatewayParts, foundation: Foundation, token: OpenedToken) {
+  private constructor(parts: GatewayParts, foundation: Foundation, inFlight: SharedArrayBuffer, token: OpenedToken) {
     this.#parts = parts;
     this.foundation = foundation;
+    this.#inFlight = inFlight;
     this.#adminToken = token.token;
     this.#newAdminToken = token.made;
     this.#settings = parts.settings;
-    this.#snapshot = snapshotOf(parts.settings, null);
-    const { services, keySets } = foundation;
-    const answers = new Answers(services.accounts, services.keys, (issuer) => keySets.refresh(issuer));
+    const { services, keySets, ledger } = foundation;
+    this.#snapshot = snapshotOf(parts.settings, null, ledger.counting.epoch);
+    const answers = new Answers({
+      accounts: services.accounts,
+      keys: services.keys,
+      anchorOf: (account) => ledger.seeder.anchorOf(account),
+      grants: (account) => foundation.grants.usable(account),
+      refreshKeys: (issuer) => keySets.refresh(issuer),
+    });
     const start = {
       pepper: foundation.pepper,
       rates: createTable(RATE_ENTRIES, 1),
+      slots: foundation.slotsBuffer,
       counters: foundation.countersBuffer,
       metrics: this.#metricsTable,
-      inFlight: createInFlight(parts.settings.server.workers),
+      inFlight,
       journalDir: foundation.journalDir,
       runId: foundation.run,
       controlSocket: join(this.#socketDir, "control.sock"),
@@ -123,7 +139,14 @@ export class Gateway {
       const opsSocket = join(this.#socketDir, "ops.sock");
       this.foundation.lock.announce({ pid: process.pid, opsSocket, readyUrl: this.#readyUrl(port) });
       this.#every(FOLD_MS, () => this.foundation.ledger.fold());
-      this.#every(SWEEP_MS, async () => void this.foundation.counters.sweep(Date.now()));
+      this.#every(CREDITS_MS, () => this.foundation.planCredits.tick());
+      this.#every(EXPIRE_MS, () => this.foundation.services.reservations.expire());
+      this.#every(SWEEP_MS, async () => {
+        this.#sweep();
+        await this.foundation.ledger.prune();
+        await this.foundation.services.events.prune();
+        await this.foundation.services.reservations.prune();
+      });
       if (this.#newAdminToken !== null) await keepAdminToken(this.foundation.db, this.#newAdminToken);
       this.#ready = true;
       return {
@@ -135,6 +158,11 @@ export class Gateway {
       await this.#close();
       throw error;
     }
+  }
+
+  /** Drops counters long over, but for those of requests under way: should their worker die, units are given back by place. */
+  #sweep(): void {
+    this.foundation.counters.sweep(forgetMs(), reservedUnits(this.#inFlight));
   }
 
   /** Where a process of the same machine asks; an address that means all is asked on loopback. */
@@ -182,19 +210,24 @@ export class Gateway {
    * Takes new settings into force for the next request; resolves when every worker has them, with the names of changed settings
    * that need a restart. Throws and changes nothing when they cannot be used.
    */
-  async reload(settings: Settings): Promise<readonly string[]> {
+  reload(settings: Settings): Promise<readonly string[]> {
+    return this.foundation.ledger.counting.serial(() => this.#reload(settings));
+  }
+
+  /** New shapes of windows are counted from the ledger before any worker counts by them; what was on its way is added after. */
+  async #reload(settings: Settings): Promise<readonly string[]> {
     const { keySets, ledger } = this.foundation;
-    await ledger.fold();
-    await this.foundation.countMeters(Object.keys(settings.meters));
+    await ledger.useShapes(settings);
     await keySets.use(settings.identity.issuers);
     const ignored = needRestart(this.#settings, settings);
     const { listen, admin } = this.#settings.server;
     this.#settings = { ...settings, server: { ...settings.server, listen, admin }, store: this.#settings.store };
     if (settings.server.adminToken !== null) this.#adminToken.replace(settings.server.adminToken);
-    this.#snapshot = snapshotOf(this.#settings, this.#snapshot);
+    this.#snapshot = snapshotOf(this.#settings, this.#snapshot, ledger.counting.epoch);
     await Promise.all(Object.entries(keySets.current()).map(([issuer, keys]) => this.#fleet.useKeySet(issuer, keys)));
     await this.#fleet.useSnapshot(this.#snapshot);
     this.#configGood = true;
+    await ledger.foldSoon();
     return ignored;
   }
 
@@ -207,14 +240,7 @@ export class Gateway {
   async stop(): Promise<boolean> {
     this.#ready = false;
     const inTime = await this.#fleet.stop(this.#settings.server.drainTimeoutMs);
-    try {
-      await this.foundation.ledger.fold();
-    } catch (error) {
-      this.#parts.log.error(
-        { event: "fold-failed", err: error },
-        "Usage is still in the journal; the next start takes it in",
-      );
-    }
+    await this.foundation.ledger.foldSoon();
     await this.#close();
     return inTime;
   }

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import pino from "pino";
 import { afterEach, expect, it } from "vitest";
 import { parseSettings } from "#config/load.ts";
-import { windowAt } from "#core/windows.ts";
 import { Fleet } from "#control-plane/fleet/fleet.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { createInFlight } from "#shared/in-flight-table.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 import { createTable } from "#shared/shared-table.ts";
+import { SlotTable } from "#shared/slot-table.ts";
 
 const YAML = `version: 1
 server: { listen: "127.0.0.1:0", workers: 2 }
@@ -29,8 +29,10 @@ function startFleet(fixture: string): {
   readonly fleet: Fleet;
   readonly logged: (event: string) => Promise<void>;
   readonly counters: CounterTable;
+  readonly slots: SlotTable;
 } {
   const counters = createTable(64, 2);
+  const slots = createTable(64, 1);
   const waiting: { readonly event: string; readonly resolve: () => void }[] = [];
   const seen: string[] = [];
   const write = (line: string) => {
@@ -45,6 +47,7 @@ function startFleet(fixture: string): {
       start: {
         pepper: new Uint8Array(32),
         rates: createTable(64, 1),
+        slots,
         counters,
         metrics: createMetrics(),
         inFlight: createInFlight(2),
@@ -61,7 +64,7 @@ function startFleet(fixture: string): {
   );
   const logged = (event: string) =>
     seen.includes(event) ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ event, resolve }));
-  return { fleet: made, logged, counters: new CounterTable(counters, 1) };
+  return { fleet: made, logged, counters: new CounterTable(counters, 1), slots: new SlotTable(slots, 1) };
 }
 
 it("replaces workers that die, and an announcement they die of still resolves", async () => {
@@ -85,7 +88,9 @@ it.each([
   await fleet.start();
   await fleet.announce({ kind: "key", id });
   await started.logged("worker-replaced");
-  expect(started.counters.used(started.counters.key("acct_1", "calls", windowAt("day", 0)))).toBe(used);
+  const window = { kind: "day", startMs: 0, endMs: 86_400_000 } as const;
+  expect(started.counters.used(started.counters.key("calls", window))).toBe(used);
+  expect(started.slots.held(started.slots.key("concurrency"))).toBe(1);
 });
 
 it("refuses to start on a port where another process listens", async () => {

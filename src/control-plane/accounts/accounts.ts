@@ -1,12 +1,17 @@
 /** Accounts: who is charged and limited. Main thread; every change is announced to the workers before it is answered. */
+import type { Selectable } from "kysely";
 import { wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
-import type { AccountRecord } from "#shared/principals.ts";
+import { MINUTE_MS } from "#core/windows.ts";
+import type { AccountRecord, SpendCap } from "#shared/principals.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
+import { anchorOf } from "#control-plane/metering/usage-windows.ts";
 import type { Database } from "#control-plane/store/database.ts";
+import type { AccountsTable } from "#control-plane/store/tables.ts";
 import { ConflictError } from "./conflict.ts";
 
-export interface Account extends AccountRecord {
+/** As the store has it. */
+export interface Account extends Omit<AccountRecord, "epoch" | "grants"> {
   readonly createdAtMs: number;
 }
 
@@ -20,6 +25,17 @@ export interface AccountChange {
   readonly name?: string;
   readonly plan?: string | null;
   readonly state?: "active" | "suspended";
+  /** Where its billing periods begin, milliseconds since 1970; cut to its minute. */
+  readonly anchorMs?: number;
+  readonly spendCap?: SpendCap;
+}
+
+const NO_SPEND_CAP: SpendCap = Object.freeze({ units: Object.freeze({}), money: null });
+
+/** Lets the counters follow a moved anchor; `metering/anchors.ts`. */
+export interface AnchorMoves {
+  /** Stores the account's new anchor and announces it. When it resolves, all charges count in the billing periods of the new one. */
+  move(account: string, anchorMs: number, announce: () => Promise<void>): Promise<void>;
 }
 
 /** Our own ids: an account known by one from outside could pass for another. */
@@ -30,10 +46,12 @@ export function isReserved(externalId: string): boolean {
 export class Accounts {
   readonly #db: Database;
   readonly #announce: Announce;
+  readonly #anchors: AnchorMoves;
 
-  constructor(db: Database, announce: Announce) {
+  constructor(db: Database, announce: Announce, anchors: AnchorMoves) {
     this.#db = db;
     this.#announce = announce;
+    this.#anchors = anchors;
   }
 
   /** Throws `ConflictError` when the external id is taken. */
@@ -62,6 +80,8 @@ export class Accounts {
       state: "active" as const,
       plan: wanted.plan,
       created_at: wallMs(),
+      billing_anchor_ms: null,
+      spend_cap: null,
     };
     const result = await this.#db
       .insertInto("accounts")
@@ -107,28 +127,36 @@ export class Accounts {
 
   /** null when there is no such account. In force on the next request. */
   async change(id: string, change: AccountChange): Promise<Account | null> {
-    if (Object.keys(change).length > 0)
-      await this.#db.updateTable("accounts").set(change).where("id", "=", id).execute();
+    const { anchorMs, spendCap, ...rest } = change;
+    const columns = { ...rest, ...(spendCap === undefined ? {} : { spend_cap: JSON.stringify(spendCap) }) };
+    if (Object.keys(columns).length > 0)
+      await this.#db.updateTable("accounts").set(columns).where("id", "=", id).execute();
     const account = await this.byId(id);
-    if (account !== null) await this.#announce({ kind: "account", id, externalId: account.externalId });
-    return account;
+    if (account === null) return null;
+    const announce = () => this.#announce({ kind: "account", id, externalId: account.externalId });
+    if (anchorMs === undefined) {
+      await announce();
+      return account;
+    }
+    await this.#anchors.move(id, Math.floor(anchorMs / MINUTE_MS) * MINUTE_MS, announce);
+    return this.byId(id);
   }
 }
 
-function toAccount(row: {
-  id: string;
-  external_id: string | null;
-  name: string;
-  state: "active" | "suspended";
-  plan: string | null;
-  created_at: number;
-}): Account {
+function toAccount(row: Omit<Selectable<AccountsTable>, "anchor_since_ms">): Account {
   return {
     id: row.id,
     externalId: row.external_id,
     name: row.name,
     state: row.state,
     plan: row.plan,
+    anchorMs: anchorOf(row),
+    spendCap: row.spend_cap === null ? NO_SPEND_CAP : spendCapOf(row.spend_cap),
     createdAtMs: row.created_at,
   };
+}
+
+function spendCapOf(json: string): SpendCap {
+  // Written by `change` from a SpendCap.
+  return JSON.parse(json) as SpendCap;
 }

@@ -3,47 +3,56 @@
  * An answer may be overtaken by a change; the worker then uses it once and forgets it (`data-plane/identity/directory.ts`).
  */
 import type { Answer, Question } from "#shared/messages.ts";
+import type { CreditGrant } from "#core/credits.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
 
-export class Answers {
-  readonly #accounts: Accounts;
-  readonly #keys: ApiKeys;
-  readonly #refreshKeys: (issuer: string) => Promise<void>;
+export interface AnswersParts {
+  readonly accounts: Accounts;
+  readonly keys: ApiKeys;
+  /** Seeds the account's counters, before anybody counts for it, and says by which anchor it is counted. */
+  readonly anchorOf: (account: string) => Promise<AnchorSince>;
+  /** Credits the account may burn. */
+  readonly grants: (account: string) => Promise<readonly CreditGrant[]>;
+  readonly refreshKeys: (issuer: string) => Promise<void>;
+}
 
-  constructor(accounts: Accounts, keys: ApiKeys, refreshKeys: (issuer: string) => Promise<void>) {
-    this.#accounts = accounts;
-    this.#keys = keys;
-    this.#refreshKeys = refreshKeys;
+export class Answers {
+  readonly #parts: AnswersParts;
+
+  constructor(parts: AnswersParts) {
+    this.#parts = parts;
   }
 
   async answer(question: Question): Promise<Answer> {
+    const { accounts, keys, refreshKeys } = this.#parts;
     switch (question.kind) {
       case "key": {
-        const key = await this.#keys.byHash(question.hash);
+        const key = await keys.byHash(question.hash);
         return { kind: "key", key: key === null ? null : keyRecord(key) };
       }
-      case "account": {
-        return { kind: "account", account: recordOrNull(await this.#accounts.byId(question.id)) };
-      }
+      case "account":
+        return { kind: "account", account: await this.#recordOrNull(await accounts.byId(question.id)) };
       case "external-account":
-        return { kind: "account", account: recordOrNull(await this.#accounts.getOrCreate(question.externalId)) };
+        return { kind: "account", account: await this.#recordOrNull(await accounts.getOrCreate(question.externalId)) };
       case "refresh-keys":
-        await this.#refreshKeys(question.issuer);
+        await refreshKeys(question.issuer);
         return { kind: "refresh-keys" };
     }
+  }
+
+  /** The anchor comes from who counts, not from the store: the account's epoch belongs to it. */
+  async #recordOrNull(account: Account | null): Promise<AccountRecord | null> {
+    if (account === null) return null;
+    const { id, externalId, name, state, plan, spendCap } = account;
+    const grants = await this.#parts.grants(id);
+    const { anchorMs, epoch } = await this.#parts.anchorOf(id);
+    return { id, externalId, name, state, plan, spendCap, grants, anchorMs, epoch };
   }
 }
 
 function keyRecord({ id, accountId, roles, scopes, expiresAtMs, revoked }: ApiKey): KeyRecord {
   return { id, accountId, roles, scopes, expiresAtMs, revoked };
-}
-
-function recordOrNull(account: Account | null): AccountRecord | null {
-  return account === null ? null : accountRecord(account);
-}
-
-function accountRecord({ id, externalId, name, state, plan }: Account): AccountRecord {
-  return { id, externalId, name, state, plan };
 }

@@ -9,12 +9,17 @@ import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { usageRows } from "#control-plane/metering/usage.ts";
 import { type Account, isReserved } from "#control-plane/accounts/accounts.ts";
 import type { AdminToken } from "./admin-token.ts";
+import { registerBackup } from "./backup.ts";
+import { registerBillingAdmin } from "./billing-admin.ts";
 import { newControlApp } from "./control-app.ts";
 import { registerHealth } from "./health.ts";
 import { operatorKey } from "./key-wishes.ts";
 import { reject } from "./problems.ts";
 import { AccountBody, AccountPatch, IdParams, KeyBody, KeyLookup, KeyPage, Page, UsageQuery } from "./schemas.ts";
+import { registerEventList } from "./event-list.ts";
+import { registerReconcile } from "./reconcile-api.ts";
 import type { Services } from "./services.ts";
+import { timeOf as instantOf } from "./times.ts";
 import { accountView, keyView, pageView } from "./views.ts";
 
 const DAY_MS = 86_400_000;
@@ -54,6 +59,10 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   registerAccounts(app, services);
   registerKeys(app, services);
   registerUsage(app, services);
+  registerBillingAdmin(app, services);
+  registerEventList(app, services);
+  registerReconcile(app, services);
+  if (token === null) registerBackup(app, services);
   return app;
 }
 
@@ -95,8 +104,12 @@ function registerAccounts(plain: FastifyInstance, services: Services): void {
   );
   app.patch("/admin/accounts/:id", { schema: { params: IdParams, body: AccountPatch } }, async (request) => {
     const { id } = await accountOr404(services, request.params.id);
-    checkPlan(services, request.body.plan);
-    const changed = await services.accounts.change(id, request.body);
+    const { billingAnchor, ...change } = request.body;
+    checkPlan(services, change.plan);
+    const anchor = billingAnchor === undefined ? {} : { anchorMs: instantOf(billingAnchor, "account:billing-anchor") };
+    const changed = await services.accounts.change(id, { ...change, ...anchor });
+    // Another plan grants other credits, also to an account that nobody has seen in this run.
+    if (request.body.plan !== undefined) await services.grants.usable(id);
     return changed === null ? reject("not_found", "account:id", `No account ${id}`) : accountView(changed);
   });
   app.get("/admin/accounts/:id/usage", { schema: { params: IdParams } }, async (request) => {
@@ -107,7 +120,12 @@ function registerAccounts(plain: FastifyInstance, services: Services): void {
     return {
       account: account.id,
       plan: plan.id,
-      meters: accountUsage(services.usage.counters, settings, account.id, plan),
+      meters: await accountUsage(services.usage, Object.keys(settings.meters), {
+        account,
+        plan,
+        keyId: null,
+        user: null,
+      }),
     };
   });
 }
@@ -144,14 +162,14 @@ function registerKeys(plain: FastifyInstance, services: Services): void {
 function registerUsage(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   app.get("/admin/usage", { schema: { querystring: UsageQuery } }, async (request) => {
-    const { account, from, to, limit } = request.query;
+    const { account, from, to, limit, by } = request.query;
     const accountId = account === undefined ? null : (await accountOr404(services, account)).id;
     const now = wallMs();
     const range = { fromMs: timeOf(from, "from", now - 31 * DAY_MS), toMs: timeOf(to, "to", now + DAY_MS) };
     await services.usage.ledger.fold();
-    const rows = await usageRows(services.usage.db, { account: accountId, ...range, limit: limit + 1 });
+    const rows = await usageRows(services.usage.db, { account: accountId, by, ...range, limit: limit + 1 });
     return {
-      data: rows.slice(0, limit).map((row) => ({ ...row, hour: rfc3339(row.hour) })),
+      data: rows.slice(0, limit).map(({ atMs, ...row }) => ({ [by]: rfc3339(atMs), ...row })),
       truncated: rows.length > limit,
     };
   });

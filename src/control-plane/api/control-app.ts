@@ -1,12 +1,16 @@
 /** A Fastify instance as every listener of the control API uses it. Main thread. */
+import type { IncomingMessage } from "node:http";
 import { Ajv } from "ajv";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
 import type { TSchema } from "typebox";
 import { newId } from "#core/ids.ts";
 import { answerProblems } from "./problems.ts";
 import type { Services } from "./services.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
+
+/** Endpoints that mean one of them look at it themselves. */
+const JSON_TYPES = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"];
 
 /** JSON has types of its own: `0` is no `null`, and one text is no list. */
 const asWritten = new Ajv({ useDefaults: true });
@@ -31,19 +35,44 @@ export function newControlApp(services: Services, log: FastifyBaseLogger): Fasti
   );
   // Clients often send `content-type: application/json` with no body at all, on DELETE say.
   app.removeContentTypeParser("application/json");
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
-    try {
-      done(null, body === "" ? undefined : JSON.parse(String(body)));
-    } catch {
-      done(Object.assign(new Error("Body is not valid JSON"), { statusCode: 400 }), undefined);
-    }
-  });
+  app.addContentTypeParser(JSON_TYPES, async (request: FastifyRequest, payload: IncomingMessage) =>
+    readJson(payload, request.routeOptions.bodyLimit ?? BODY_BYTES_MAX),
+  );
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     reply.header("x-content-type-options", "nosniff");
   });
   answerProblems(app, () => services.settings().errors.format, services.log);
   return app;
+}
+
+/** The value of a body; undefined of an empty one. */
+async function readJson(payload: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const body = await readBody(payload, bytesMax).catch(() => broken(400, "Body ended before its end"));
+  if (body === null) return broken(413, "Body is too large");
+  try {
+    return body.length === 0 ? undefined : JSON.parse(body.toString("utf8"));
+  } catch {
+    return broken(400, "Body is not valid JSON");
+  }
+}
+
+/**
+ * null: too large. It is read to its end all the same: whoever forwards it may not have read an answer that comes before, when it
+ * finds the connection closed.
+ */
+async function readBody(payload: AsyncIterable<Buffer>, bytesMax: number): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of payload) {
+    bytes += chunk.length;
+    if (bytes <= bytesMax) chunks.push(chunk);
+  }
+  return bytes <= bytesMax ? Buffer.concat(chunks) : null;
+}
+
+function broken(statusCode: number, message: string): never {
+  throw Object.assign(new Error(message), { statusCode });
 }
 
 /** Workers forward paths as clients sent them, prefix included. */

@@ -36,6 +36,10 @@ export function buildMetrics(source: MetricsSource): Registry {
     tollgate_journal_bytes_total: ["journal_bytes", "Bytes written to the usage journal."],
     tollgate_journal_failures_total: ["journal_failures", "Failed writes of the usage journal."],
     tollgate_client_aborts_total: ["client_aborts", "Clients that left before their answer."],
+    tollgate_meter_faults_total: [
+      "meter_faults",
+      "Values of meters that were missing or no good; their fallback counted.",
+    ],
     tollgate_shadow_refusals_total: ["shadow_refusals", "What rules with shadow: true would have refused."],
   } as const;
   for (const [name, [cell, help]] of Object.entries(plain))

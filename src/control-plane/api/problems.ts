@@ -17,7 +17,12 @@ class RefusedError extends Error {
 
 /** Ends the handler with a refusal. */
 export function reject(code: Refusal["code"], rule: string, detail: string): never {
-  throw new RefusedError(refuse(code, rule, detail));
+  rejectWith(refuse(code, rule, detail));
+}
+
+/** Ends the handler with a refusal that somebody else made. */
+export function rejectWith(refusal: Refusal): never {
+  throw new RefusedError(refusal);
 }
 
 /** `log` hears of each refusal, as it does of those on the request path. */
@@ -30,6 +35,8 @@ export function answerProblems(app: FastifyInstance, format: () => "problem" | "
     if (refusal.code === "internal_error")
       request.log.error({ event: "bug", err: error }, "A request failed in the control plane");
     const { status, contentType, body } = errorBody(refusal, request.id, format());
+    const { headers = [] } = refusal;
+    for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? "", headers[at + 1]);
     return reply.code(status).header("content-type", contentType).header("cache-control", "no-store").send(body);
   });
   app.setNotFoundHandler((request, reply) => {

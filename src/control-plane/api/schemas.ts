@@ -1,5 +1,6 @@
 /** Shapes of the control API's inputs. Unknown members are refused. Main thread. */
 import Type from "typebox";
+import { USAGE_GRAINS } from "#control-plane/metering/usage.ts";
 import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -49,8 +50,20 @@ export const AccountPatch = Type.Object(
     name: Type.Optional(name),
     plan: Type.Optional(Type.Union([word, Type.Null()])),
     state: Type.Optional(Type.Enum(["active", "suspended"])),
+    /** Where billing periods begin: RFC 3339, cut to its minute. */
+    billingAnchor: Type.Optional(Type.String({ maxLength: 40 })),
   },
   { ...strict, minProperties: 1 },
+);
+
+export const EventsPage = Type.Object(
+  {
+    account: Type.Optional(Type.String({ maxLength: 255 })),
+    /** `seq` of the last one known. */
+    after: Type.Integer({ minimum: 0, default: 0 }),
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  },
+  strict,
 );
 
 export const UsageQuery = Type.Object(
@@ -58,6 +71,7 @@ export const UsageQuery = Type.Object(
     account: Type.Optional(Type.String({ maxLength: 255 })),
     from: Type.Optional(Type.String({ maxLength: 40 })),
     to: Type.Optional(Type.String({ maxLength: 40 })),
+    by: Type.Enum([...USAGE_GRAINS], { default: "hour" }),
     limit: Type.Integer({ minimum: 1, maximum: 100_000, default: 10_000 }),
   },
   strict,

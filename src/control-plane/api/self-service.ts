@@ -6,12 +6,16 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { newControlApp } from "./control-app.ts";
+import { ForecastQuery, SeriesQuery } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
+import { registerOwnCredits } from "./credits-api.ts";
 import { registerHealth } from "./health.ts";
 import { mayRevoke, ownKey } from "./key-wishes.ts";
 import { reject } from "./problems.ts";
 import { IdParams, OwnKeyBody, Page } from "./schemas.ts";
 import type { Services } from "./services.ts";
+import { registerEvents, registerReservations } from "./usage-in.ts";
+import { forecastAnswer, seriesAnswer } from "./usage-reports.ts";
 import { accountView, keyView, pageView, planView } from "./views.ts";
 
 export function buildSelfService(services: Services, log: FastifyBaseLogger, ready: () => boolean): FastifyInstance {
@@ -26,6 +30,10 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   });
   registerHealth(app, ready);
   registerBilling(app, services);
+  registerReports(app, services);
+  registerOwnCredits(app, services);
+  registerEvents(app, services, "/usage/events", async (request) => (await callerOf(request, services)).account);
+  registerReservations(app, services);
   registerKeys(app, services);
   return app;
 }
@@ -45,9 +53,21 @@ function registerBilling(app: FastifyInstance, services: Services): void {
     nextCursor: null,
   }));
   app.get("/billing/usage", async (request) => {
-    const { account, plan } = await callerOf(request, services);
-    const meters = accountUsage(services.usage.counters, services.settings(), account.id, plan);
+    const { account, plan, keyId, user } = await callerOf(request, services);
+    const names = Object.keys(services.settings().meters);
+    const meters = await accountUsage(services.usage, names, { account, plan, keyId, user });
     return { account: account.id, plan: plan.id, meters };
+  });
+}
+
+function registerReports(plain: FastifyInstance, services: Services): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>();
+  app.get("/billing/usage/timeseries", { schema: { querystring: SeriesQuery } }, async (request) =>
+    seriesAnswer(services, (await callerOf(request, services)).account, request.query),
+  );
+  app.get("/billing/usage/forecast", { schema: { querystring: ForecastQuery } }, async (request) => {
+    const { account, plan } = await callerOf(request, services);
+    return forecastAnswer(services, account, plan);
   });
 }
 

@@ -4,7 +4,10 @@ import type { Settings } from "#config/settings.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
+import type { CreditGrants } from "#control-plane/credits/grants.ts";
 import type { UsageParts } from "#control-plane/metering/account-usage.ts";
+import type { Reservations } from "#control-plane/metering/reservations.ts";
+import type { UsageEvents } from "#control-plane/metering/usage-events.ts";
 
 export interface Services {
   /** The settings in force now. */
@@ -15,4 +18,7 @@ export interface Services {
   readonly keys: ApiKeys;
   readonly keySets: IssuerKeySets;
   readonly usage: UsageParts;
+  readonly events: UsageEvents;
+  readonly reservations: Reservations;
+  readonly grants: CreditGrants;
 }

@@ -1,5 +1,5 @@
 /** How accounts, keys and plans look in answers. Main thread, pure. Times RFC 3339, ids with their prefix, no secrets. */
-import type { PlanSettings } from "#config/settings.ts";
+import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
 import { rfc3339 } from "#core/clock.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import type { ApiKey } from "#control-plane/accounts/api-keys.ts";
@@ -11,6 +11,7 @@ export function accountView(account: Account): Record<string, unknown> {
     name: account.name,
     state: account.state,
     plan: account.plan,
+    billingAnchor: rfc3339(account.anchorMs),
     createdAt: rfc3339(account.createdAtMs),
   };
 }
@@ -31,8 +32,27 @@ export function keyView(key: ApiKey): Record<string, unknown> {
 }
 
 export function planView(plan: PlanSettings): Record<string, unknown> {
-  const quotas = Object.values(plan.quotas).map(({ meter, limit, per, exceed }) => ({ meter, limit, per, exceed }));
-  return { id: plan.id, name: plan.name, default: plan.default, price: plan.price, quotas, features: plan.features };
+  const { id, name, default: isDefault, price, credits, features } = plan;
+  const quotas = Object.values(plan.quotas).flat().map(quotaView);
+  const granted =
+    credits === null
+      ? null
+      : { amount: credits.amount, per: credits.window.kind, rollover: credits.rollover?.max ?? null };
+  return { id, name, default: isDefault, price, quotas, credits: granted, features };
+}
+
+/** What it costs to go beyond the limit is shown where that is possible. */
+function quotaView({ meter, limit, by, window, exceed, grace, price, creditsPerUnit }: QuotaSettings) {
+  return {
+    meter,
+    limit,
+    per: window.kind,
+    by,
+    exceed,
+    ...(grace > 0 ? { grace } : {}),
+    ...(price === null ? {} : { overage: price }),
+    ...(exceed === "credits" ? { creditsPerUnit } : {}),
+  };
 }
 
 /** A page: `items` holds one more than `limit` when there are more. */

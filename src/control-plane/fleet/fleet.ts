@@ -11,6 +11,7 @@ import { takeLeftBehind } from "#shared/in-flight-table.ts";
 import { segmentFile } from "#shared/segment-name.ts";
 import { hasRecordAt } from "#control-plane/metering/segment-reader.ts";
 import { RateTable } from "#shared/rate-table.ts";
+import { SlotTable } from "#shared/slot-table.ts";
 import { assertFree } from "./free-port.ts";
 import { WorkerLink } from "./worker-link.ts";
 
@@ -35,6 +36,7 @@ export class Fleet {
   readonly #workers = new Map<number, WorkerLink>();
   readonly #counters: CounterTable;
   readonly #rates: RateTable;
+  readonly #slots: SlotTable;
   #snapshot: Snapshot;
   #port: number;
   #reusePort = true;
@@ -47,6 +49,7 @@ export class Fleet {
     this.#port = snapshot.settings.server.listen.port;
     this.#counters = new CounterTable(parts.start.counters, 1);
     this.#rates = new RateTable(parts.start.rates, 1);
+    this.#slots = new SlotTable(parts.start.slots, 1);
   }
 
   /** Starts all workers; resolves with the port when all listen, rejects when one cannot. */
@@ -132,6 +135,7 @@ export class Fleet {
     if (this.#workers.get(worker.index) === worker) this.#workers.delete(worker.index);
     this.#counters.releaseLocks(worker.owner);
     this.#rates.releaseLocks(worker.owner);
+    this.#slots.releaseLocks(worker.owner);
     this.#giveBack(worker);
     if (this.#stopping) return;
     this.#parts.log.error({ event: "worker-exited", worker: worker.index, code }, "A worker ended and is replaced");
@@ -144,7 +148,10 @@ export class Fleet {
     const left = takeLeftBehind(inFlight, worker.index, ({ segment, bytes }) =>
       hasRecordAt(join(journalDir, segmentFile({ run: runId, writer: worker.owner, number: segment })), bytes),
     );
-    for (const { counterEntry, units } of left) this.#counters.giveBackAt(counterEntry, units);
+    for (const { table, entry, units } of left) {
+      if (table === "counters") this.#counters.giveBackAt(entry, units);
+      else this.#slots.giveBackAt(entry);
+    }
   }
 
   #replace(index: number): void {

@@ -7,13 +7,13 @@ import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 /** The place of requests without a route of their own. */
 const OTHER = "other";
 
-/** `before` is the snapshot in force, whose routes keep their places. */
-export function snapshotOf(settings: Settings, before: Snapshot | null): Snapshot {
+/** `before` is the snapshot in force, whose routes keep their places; `epoch` as `metering/counting.ts` has it. */
+export function snapshotOf(settings: Settings, before: Snapshot | null, epoch = 1): Snapshot {
   const places: Record<string, number> = { [OTHER]: ROUTE_METRICS_MAX - 1, ...before?.routeMetrics };
   let next = Object.keys(places).length - 1;
   for (const { name } of [...BUILTIN_ROUTES, ...settings.routes]) {
     if (Object.hasOwn(places, name)) continue;
     places[name] = Math.min(next++, ROUTE_METRICS_MAX - 1);
   }
-  return Object.freeze({ version: (before?.version ?? 0) + 1, settings, routeMetrics: Object.freeze(places) });
+  return Object.freeze({ version: (before?.version ?? 0) + 1, epoch, settings, routeMetrics: Object.freeze(places) });
 }

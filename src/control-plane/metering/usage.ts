@@ -1,16 +1,29 @@
-/** Reading the ledger: sums for quota counters, for usage answers and for reports. Main thread. */
-import { wallMs } from "#core/clock.ts";
-import { WINDOW_KINDS, type Window, windowAt } from "#core/windows.ts";
-import type { CounterTable } from "#shared/counter-table.ts";
+/** Reading the ledger for reports: lines of `tollgate usage`. Main thread. Not here: windows (`usage-windows.ts`). */
+import { sql } from "kysely";
+import { MINUTE_MS } from "#core/windows.ts";
+import type { UsageOp } from "#shared/counter-shapes.ts";
 import type { Database } from "#control-plane/store/database.ts";
+import { saturated } from "./tally.ts";
+
+/** How fine lines are; days are in UTC. */
+export const USAGE_GRAINS = ["minute", "hour", "day"] as const;
+export type UsageGrain = (typeof USAGE_GRAINS)[number];
+
+const GRAIN_MS: Readonly<Record<UsageGrain, number>> = {
+  minute: MINUTE_MS,
+  hour: 60 * MINUTE_MS,
+  day: 1440 * MINUTE_MS,
+};
 
 /** A line of `tollgate usage`. */
 export interface UsageRow {
+  /** Start of the minute, hour or day, milliseconds since 1970. */
+  readonly atMs: number;
   readonly account: string;
   readonly key: string | null;
   readonly route: string;
   readonly meter: string;
-  readonly hour: number;
+  /** The sum; the largest value of a meter that keeps it, the last of a gauge that is measured. */
   readonly units: number;
   readonly requests: number;
 }
@@ -20,52 +33,34 @@ export interface UsageFilter {
   readonly account: string | null;
   readonly fromMs: number;
   readonly toMs: number;
+  readonly by: UsageGrain;
   readonly limit: number;
 }
 
-/** Lines of the ledger in order of hour, account, meter, route and key. */
+interface Row extends Omit<UsageRow, "key" | "units"> {
+  readonly key: string;
+  readonly op: UsageOp;
+  readonly high: number;
+  readonly low: number;
+  readonly one: number;
+}
+
+/** Lines of the ledger in order of time, account, meter, route and key. */
 export async function usageRows(db: Database, filter: UsageFilter): Promise<readonly UsageRow[]> {
-  let query = db
-    .selectFrom("usage_hours")
-    .selectAll()
-    .where("hour", ">=", filter.fromMs)
-    .where("hour", "<", filter.toMs)
-    .orderBy("hour")
-    .orderBy("account")
-    .orderBy("meter")
-    .orderBy("route")
-    .orderBy("key")
-    .limit(filter.limit);
-  if (filter.account !== null) query = query.where("account", "=", filter.account);
-  return (await query.execute()).map((row) => ({ ...row, key: row.key === "" ? null : row.key }));
-}
-
-/**
- * Puts what the ledger knows of the current windows of these meters into the counters. It adds, so only for meters that nobody
- * counts yet. Returns how many counters found no place in the table.
- */
-export async function seedCounters(db: Database, counters: CounterTable, meters: Iterable<string>): Promise<number> {
-  const windows = [...meters].flatMap((meter) =>
-    WINDOW_KINDS.map((kind) => ({ meter, window: windowAt(kind, wallMs()) })),
+  // As text: a bound number is a REAL, and would not divide to a whole one.
+  const grainMs = sql.lit(GRAIN_MS[filter.by]);
+  const ofAccount = filter.account === null ? sql`` : sql`AND account = ${filter.account}`;
+  // Sums in two halves, as SQLite fails beyond 2^63. `units` beside a single max() is from the row that has it.
+  const { rows } = await sql<Row>`
+    SELECT minute / ${grainMs} * ${grainMs} AS "atMs", account, key, route, meter, op, sum(requests) AS requests,
+      sum(units / 4294967296) AS high, sum(units % 4294967296) AS low, units AS one,
+      max(CASE op WHEN 'set' THEN at_ms ELSE units END) AS rank
+    FROM usage WHERE minute >= ${filter.fromMs} AND minute < ${filter.toMs} ${ofAccount}
+    GROUP BY 1, account, meter, route, key, op ORDER BY 1, account, meter, route, key, op LIMIT ${filter.limit}`.execute(
+    db,
   );
-  // All is read before anything is added: a failure half way adds nothing.
-  const sums = await Promise.all(windows.map(({ meter, window }) => unitsByAccount(db, meter, window)));
-  let unplaced = 0;
-  windows.forEach(({ meter, window }, index) => {
-    for (const { account, units } of sums[index] ?? []) {
-      if (counters.take(counters.key(account, meter, window), units, null) === "full") unplaced++;
-    }
+  return rows.map(({ atMs, account, key, route, meter, requests, op, high, low, one }) => {
+    const units = op === "add" ? saturated(high * 2 ** 32 + low) : one;
+    return { atMs, account, key: key === "" ? null : key, route, meter, units, requests };
   });
-  return unplaced;
-}
-
-function unitsByAccount(db: Database, meter: string, window: Window) {
-  return db
-    .selectFrom("usage_hours")
-    .select(({ fn }) => ["account", fn.sum<number>("units").as("units")] as const)
-    .where("meter", "=", meter)
-    .where("hour", ">=", window.startMs)
-    .where("hour", "<", window.endMs)
-    .groupBy("account")
-    .execute();
 }

@@ -1,6 +1,7 @@
 /** The schema's history. Main thread. Each step runs once, in one transaction; steps are added, never changed. */
 import { type Kysely, sql } from "kysely";
 import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
+import { wallMs } from "#core/clock.ts";
 import type { Tables } from "./tables.ts";
 
 const first: Migration = {
@@ -27,12 +28,102 @@ const first: Migration = {
   },
 };
 
-const provider: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ "0001-first": first }),
+/** Usage by the minute, windows, gauges, credits, reported usage, events. */
+const minutes: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`ALTER TABLE accounts ADD COLUMN billing_anchor_ms INTEGER`.execute(db);
+    await sql`ALTER TABLE accounts ADD COLUMN anchor_since_ms INTEGER`.execute(db);
+    await sql`ALTER TABLE accounts ADD COLUMN spend_cap TEXT`.execute(db);
+    await createUsage(db);
+    await createCredits(db);
+    await createReported(db);
+    await sql`CREATE TABLE events (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, account TEXT NOT NULL,
+      at_ms INTEGER NOT NULL, data TEXT NOT NULL, once TEXT UNIQUE
+    ) STRICT`.execute(db);
+    await sql`CREATE INDEX events_account ON events (account, seq)`.execute(db);
+    await sql`ALTER TABLE journal_segments ADD COLUMN first_ms INTEGER`.execute(db);
+    await sql`ALTER TABLE journal_segments ADD COLUMN last_ms INTEGER`.execute(db);
+    await sql`ALTER TABLE journal_segments ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0`.execute(db);
+    await carryHours(db);
+  },
 };
 
-/** Brings the schema up to date, or throws and leaves it as it was. */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
-  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+async function createUsage(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE usage (
+    account TEXT NOT NULL, meter TEXT NOT NULL, minute INTEGER NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, user TEXT NOT NULL,
+    status INTEGER NOT NULL, op TEXT NOT NULL CHECK (op IN ('add', 'max', 'set')),
+    units INTEGER NOT NULL, requests INTEGER NOT NULL, at_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, meter, minute, route, key, user, status, op)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX usage_minute ON usage (minute)`.execute(db);
+  await sql`CREATE TABLE usage_windows (
+    account TEXT NOT NULL, shape TEXT NOT NULL, start_ms INTEGER NOT NULL, holder TEXT NOT NULL, end_ms INTEGER NOT NULL,
+    used INTEGER NOT NULL, at_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, shape, start_ms, holder)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX usage_windows_end ON usage_windows (end_ms)`.execute(db);
+  await sql`CREATE TABLE usage_shapes (shape TEXT PRIMARY KEY, op TEXT NOT NULL, since_ms INTEGER NOT NULL) STRICT`.execute(
+    db,
+  );
+  await sql`CREATE TABLE gauges (
+    account TEXT NOT NULL, holder TEXT NOT NULL, meter TEXT NOT NULL, value INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, meter, holder)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+}
+
+async function createCredits(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE credit_grants (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES accounts (id), amount INTEGER NOT NULL CHECK (amount >= 0),
+    used INTEGER NOT NULL DEFAULT 0, priority INTEGER NOT NULL, start_ms INTEGER NOT NULL, expires_ms INTEGER,
+    created_ms INTEGER NOT NULL, source TEXT NOT NULL, note TEXT, voided_ms INTEGER, once TEXT, UNIQUE (account, once)
+  ) STRICT`.execute(db);
+  await sql`CREATE INDEX credit_grants_account ON credit_grants (account, created_ms)`.execute(db);
+}
+
+async function createReported(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE usage_events (
+    scope TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, user TEXT NOT NULL,
+    route TEXT NOT NULL, meter TEXT NOT NULL, op TEXT NOT NULL CHECK (op IN ('add', 'max', 'set')), units INTEGER NOT NULL,
+    requests INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0, at_ms INTEGER NOT NULL, event_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL, value INTEGER NOT NULL, corrects TEXT, reason TEXT, digest TEXT NOT NULL,
+    burns TEXT NOT NULL DEFAULT '[]', PRIMARY KEY (scope, source, id)
+  ) STRICT`.execute(db);
+  await sql`CREATE INDEX usage_events_received ON usage_events (received_ms)`.execute(db);
+  await sql`CREATE INDEX usage_events_at ON usage_events (at_ms)`.execute(db);
+  await sql`CREATE INDEX usage_events_corrects ON usage_events (scope, source, corrects) WHERE corrects IS NOT NULL`.execute(
+    db,
+  );
+  await sql`CREATE TABLE usage_reservations (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, key TEXT NOT NULL, user TEXT NOT NULL, route TEXT NOT NULL, meter TEXT NOT NULL,
+    op TEXT NOT NULL CHECK (op IN ('add', 'max', 'set')), units INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'confirmed', 'released', 'expired')), confirmed_units INTEGER,
+    requests INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0, at_ms INTEGER NOT NULL, burns TEXT NOT NULL DEFAULT '[]',
+    created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, settled_ms INTEGER
+  ) STRICT`.execute(db);
+  await sql`CREATE INDEX usage_reservations_account ON usage_reservations (account, state)`.execute(db);
+  await sql`CREATE INDEX usage_reservations_expires ON usage_reservations (state, expires_ms)`.execute(db);
+  await sql`CREATE INDEX usage_reservations_at ON usage_reservations (at_ms)`.execute(db);
+}
+
+/** Usage by the hour becomes usage of the hour's first minute; up to when that may be so is kept as a fact. */
+async function carryHours(db: Kysely<unknown>): Promise<void> {
+  await sql`INSERT INTO facts (name, value)
+    SELECT ${MINUTES_SINCE_FACT}, ${String(wallMs())} WHERE EXISTS (SELECT 1 FROM usage_hours)`.execute(db);
+  await sql`INSERT INTO usage (account, meter, minute, route, key, user, status, op, units, requests)
+    SELECT account, meter, hour, route, key, '', 0, 'add', units, requests FROM usage_hours`.execute(db);
+  await sql`DROP TABLE usage_hours`.execute(db);
+}
+
+/** Name of the fact that says from which moment on (ms since 1970) the ledger's rows are by the minute; there is none when all are. */
+export const MINUTES_SINCE_FACT = "usage-by-minute-since";
+
+const provider: MigrationProvider = {
+  getMigrations: () => Promise.resolve({ "0001-first": first, "0002-minutes": minutes }),
+};
+
+/** Brings the schema up to date, or throws and leaves it as it was. `upTo` stops behind a step: a store of an older version, for tests. */
+export async function migrate(db: Kysely<Tables>, upTo: string | null = null): Promise<void> {
+  const migrator = new Migrator({ db, provider });
+  const { error } = await (upTo === null ? migrator.migrateToLatest() : migrator.migrateTo(upTo));
   if (error !== undefined) throw new Error("Cannot bring the store up to date", { cause: error });
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Accounts } from "#control-plane/accounts/accounts.ts";
+import { Accounts, type AnchorMoves } from "#control-plane/accounts/accounts.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import type { Invalidation } from "#shared/messages.ts";
@@ -12,12 +12,22 @@ let root = "";
 let db: Database;
 let announced: Invalidation[] = [];
 let accounts: Accounts;
+let moved: [account: string, anchorMs: number][] = [];
+/** What `metering/anchors.ts` does with the counters is another matter. */
+const anchors: AnchorMoves = {
+  async move(account, anchorMs, announce) {
+    moved.push([account, anchorMs]);
+    await db.updateTable("accounts").set({ billing_anchor_ms: anchorMs }).where("id", "=", account).execute();
+    await announce();
+  },
+};
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "tollgate-accounts-"));
   db = await openDatabase(join(root, "tollgate.db"));
   announced = [];
-  accounts = new Accounts(db, async (what) => void announced.push(what));
+  moved = [];
+  accounts = new Accounts(db, async (what) => void announced.push(what), anchors);
 });
 afterEach(async () => {
   await db.destroy();
@@ -69,14 +79,40 @@ test("a change is announced with the ids workers know the account by, and keeps 
   expect(announced).toHaveLength(2);
 });
 
+test("billing begins in the minute an account was made, until its anchor is moved, to a whole minute too", async () => {
+  const made = await accounts.create({ name: "one", externalId: null, plan: null });
+  expect(made.anchorMs).toBe(made.createdAtMs - (made.createdAtMs % 60_000));
+  announced = [];
+  const anchorMs = Date.UTC(2026, 0, 31, 9, 30);
+  expect(await accounts.change(made.id, { anchorMs: anchorMs + 12_345, name: "two" })).toMatchObject({
+    name: "two",
+    anchorMs,
+  });
+  expect(moved).toEqual([[made.id, anchorMs]]);
+  expect(announced).toHaveLength(1);
+  expect(await accounts.byId(made.id)).toMatchObject({ anchorMs });
+});
+
+test("a spend cap is kept as it was set", async () => {
+  const made = await accounts.create({ name: "one", externalId: null, plan: null });
+  expect(made.spendCap).toEqual({ units: {}, money: null });
+  const spendCap = { units: { calls: 100 }, money: 5_000 };
+  expect(await accounts.change(made.id, { spendCap })).toMatchObject({ spendCap });
+  expect((await accounts.byId(made.id))?.spendCap).toEqual(spendCap);
+});
+
 test("a change waits for its announcement", async () => {
   const { id } = await accounts.create({ name: "one", externalId: null, plan: null });
   const order: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
-  const slow = new Accounts(db, async () => {
-    await promise;
-    order.push("announced");
-  });
+  const slow = new Accounts(
+    db,
+    async () => {
+      await promise;
+      order.push("announced");
+    },
+    anchors,
+  );
   const change = slow.change(id, { state: "suspended" }).then(() => order.push("answered"));
   resolve();
   await change;

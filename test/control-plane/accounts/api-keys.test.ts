@@ -21,7 +21,7 @@ beforeEach(async () => {
   db = await openDatabase(join(root, "tollgate.db"));
   announced = [];
   keys = new ApiKeys(db, PEPPER, async (what) => void announced.push(what));
-  const accounts = new Accounts(db, () => Promise.resolve());
+  const accounts = new Accounts(db, () => Promise.resolve(), { move: () => Promise.resolve() });
   accountId = (await accounts.create({ name: "one", externalId: null, plan: null })).id;
 });
 afterEach(async () => {

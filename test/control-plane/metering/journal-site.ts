@@ -5,21 +5,40 @@
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import pino from "pino";
 import { Ledger } from "#control-plane/metering/ledger.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
-import { type Charge, SEGMENT_MAGIC, writeRecord } from "#shared/journal-format.ts";
+import type { Settings } from "#config/settings.ts";
+import { CounterTable } from "#shared/counter-table.ts";
+import { type Charge, segmentHead, writeCharge } from "#shared/journal-format.ts";
+import { createTable } from "#shared/shared-table.ts";
 import { type LogLine, readLog } from "#test/support/log.ts";
 
 const RECORD_BYTES_MAX = 16 * 1024;
 /** 24 November 2026, 09:20 UTC. */
 export const AT_MS = Date.UTC(2026, 10, 24, 9, 20);
 
+/** Meters `calls` and `tokens`, which no plan limits. Written out: a child that is to be killed early has no time to read a file. */
+export const SETTINGS = {
+  timeZone: "UTC",
+  meters: { calls: plainMeter("calls"), tokens: plainMeter("tokens") },
+  plans: { free: { id: "free", default: true, quotas: {} } },
+  defaultPlan: "free",
+  metering: { keepJournalMs: 3_600_000 },
+} as unknown as Settings; // What the ledger reads of them.
+
+function plainMeter(name: string) {
+  return { name, aggregate: "sum", source: null };
+}
+
 export interface LedgerOptions {
   /** This run of the process; segments of others are finished. */
   readonly run?: string;
   /** Writers of this run that may still append. */
   readonly live?: readonly number[];
+  readonly settings?: Settings | (() => Settings);
+  readonly counters?: CounterTable;
 }
 
 export class JournalSite implements AsyncDisposable {
@@ -48,9 +67,11 @@ export class JournalSite implements AsyncDisposable {
     return readLog(this.#log);
   }
 
-  ledger({ run = "now", live = [] }: LedgerOptions = {}): Ledger {
+  ledger({ run = "now", live = [], settings = SETTINGS, counters = newCounters() }: LedgerOptions = {}): Ledger {
     const log = pino({ level: "trace", base: null }, { write: (line: string) => (this.#log += line) });
-    return new Ledger({ db: this.db, dir: this.dir, run, log, isLive: (writer) => live.includes(writer) });
+    const current = typeof settings === "function" ? settings : () => settings;
+    const isLive = (writer: number) => live.includes(writer);
+    return new Ledger({ db: this.db, dir: this.dir, run, log, settings: current, counters, isLive });
   }
 
   path(file: string): string {
@@ -59,7 +80,7 @@ export class JournalSite implements AsyncDisposable {
 
   /** Makes a segment; `tail` is put behind its records as it is. */
   write(file: string, records: readonly Charge[], tail: Uint8Array = Buffer.alloc(0)): void {
-    writeFileSync(this.path(file), Buffer.concat([SEGMENT_MAGIC, ...records.map(recordOf), tail]));
+    writeFileSync(this.path(file), Buffer.concat([segmentHead(file), ...records.map(recordOf), tail]));
   }
 
   append(file: string, bytes: Uint8Array): void {
@@ -69,7 +90,7 @@ export class JournalSite implements AsyncDisposable {
   /** Units and requests of the whole ledger by account and meter, `account meter` → [units, requests]. */
   async sums(): Promise<Readonly<Record<string, readonly [units: number, requests: number]>>> {
     const rows = await this.db
-      .selectFrom("usage_hours")
+      .selectFrom("usage")
       .select(({ fn }) => [
         "account",
         "meter",
@@ -93,16 +114,28 @@ export class JournalSite implements AsyncDisposable {
   }
 }
 
+export function newCounters(): CounterTable {
+  return new CounterTable(createTable(4096, 2), 1);
+}
+
+/** Units of lines that are added. */
+export function added(units: Readonly<Record<string, number>>): Charge["units"] {
+  return Object.entries(units).map(([meter, count]) => ({ meter, op: "add", units: count }));
+}
+
 export function charge(part: Partial<Charge> = {}): Charge {
   return {
     atMs: AT_MS,
     status: 200,
+    first: true,
+    epoch: 1,
     account: "a",
     key: "k",
     user: "",
     route: "models",
     requestId: "r",
-    units: [{ meter: "calls", units: 1 }],
+    units: added({ calls: 1 }),
+    burns: [],
     ...part,
   };
 }
@@ -114,5 +147,28 @@ export function charges(count: number, part: Partial<Charge> = {}): readonly Cha
 /** The bytes of one record. */
 export function recordOf(one: Charge): Buffer {
   const into = Buffer.alloc(RECORD_BYTES_MAX);
-  return into.subarray(0, writeRecord(into, 0, one));
+  return into.subarray(0, writeCharge(into, 0, one));
+}
+
+/** The bytes of one record as version 0.1 wrote it: no op, no epoch, no burns, every record a request. */
+export function recordV1Of({ atMs, status, account, key, user, route, requestId, units }: Charge): Buffer {
+  const text = (value: string) => {
+    const bytes = Buffer.from(value);
+    return Buffer.concat([Buffer.from([bytes.length & 0xff, bytes.length >> 8]), bytes]);
+  };
+  const fixed = Buffer.alloc(11);
+  fixed.writeUInt8(1, 0);
+  fixed.writeDoubleLE(atMs, 1);
+  fixed.writeUInt16LE(status, 9);
+  const lines = units.map((line) => {
+    const value = Buffer.alloc(8);
+    value.writeDoubleLE(line.units);
+    return Buffer.concat([text(line.meter), value]);
+  });
+  const texts = [account, key, user, route, requestId].map(text);
+  const payload = Buffer.concat([fixed, ...texts, Buffer.from([units.length]), ...lines]);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(payload.length, 0);
+  head.writeUInt32LE(crc32(payload), 4);
+  return Buffer.concat([head, payload]);
 }

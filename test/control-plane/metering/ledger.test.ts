@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
-import { AT_MS, charge, charges, JournalSite, recordOf } from "./journal-site.ts";
+import { added, AT_MS, charge, charges, JournalSite, recordOf } from "./journal-site.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -38,31 +38,36 @@ test("what a live writer appends between folds is counted once, each time", asyn
   });
 });
 
-test("units are kept by account, hour, meter, route and key", async () => {
+test("units are kept by account, minute, meter, route, key, user and status", async () => {
   await using site = await JournalSite.open();
-  const units = [
-    { meter: "calls", units: 1 },
-    { meter: "tokens", units: 500 },
-  ];
+  const units = added({ calls: 1, tokens: 500 });
   site.write("old-2-000001.journal", [
-    charge({ units }),
+    charge({ units, atMs: AT_MS + 59_999 }),
     charge({ units }),
     charge({ units: [], account: "free" }),
-    charge({ key: "" }),
+    charge({ key: "", user: "u" }),
+    charge({ status: 404, first: false }),
     charge({ route: "agents" }),
     charge({ atMs: AT_MS + HOUR_MS, account: "b" }),
   ]);
   await site.ledger().fold();
-  const hour = AT_MS - 20 * 60_000;
-  const lines = site.db.selectFrom("usage_hours").selectAll();
-  const rows = await lines.orderBy("account").orderBy("meter").orderBy("route").orderBy("key").execute();
-  const base = { account: "a", hour, meter: "calls", route: "models", key: "k", units: 1, requests: 1 };
+  const lines = site.db.selectFrom("usage").selectAll();
+  const rows = await lines
+    .orderBy("account")
+    .orderBy("meter")
+    .orderBy("route")
+    .orderBy("key")
+    .orderBy("status")
+    .execute();
+  const who = { account: "a", meter: "calls", route: "models", key: "k", user: "", status: 200 };
+  const base = { ...who, minute: AT_MS, op: "add", units: 1, requests: 1, at_ms: 0 };
   expect(rows).toEqual([
     { ...base, route: "agents" },
-    { ...base, key: "" },
+    { ...base, key: "", user: "u" },
     { ...base, units: 2, requests: 2 },
+    { ...base, status: 404, requests: 0 },
     { ...base, meter: "tokens", units: 1_000, requests: 2 },
-    { ...base, account: "b", hour: hour + HOUR_MS },
+    { ...base, account: "b", minute: AT_MS + HOUR_MS },
   ]);
 });
 
@@ -163,15 +168,15 @@ test("a fold that fails changes nothing, and the next one does it all", async ()
   await using site = await JournalSite.open();
   site.write("old-2-000001.journal", charges(5));
   const ledger = site.ledger();
-  await site.db.schema.alterTable("usage_hours").renameTo("away").execute();
-  await expect(ledger.fold()).rejects.toThrow("usage_hours");
+  await site.db.schema.alterTable("usage").renameTo("away").execute();
+  await expect(ledger.fold()).rejects.toThrow("usage");
   expect(await site.segments()).toEqual({});
-  await site.db.schema.alterTable("away").renameTo("usage_hours").execute();
+  await site.db.schema.alterTable("away").renameTo("usage").execute();
   await ledger.fold();
   expect(await site.sums()).toEqual({ "a calls": [5, 5] });
 });
 
-test("a folded segment is removed after an hour, and counts no second time when it comes back", async () => {
+test("a folded segment is removed when its time is over, and counts no second time when it comes back", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: AT_MS });
   await using site = await JournalSite.open();
   site.write("old-2-000001.journal", charges(5));
@@ -208,7 +213,9 @@ test("any charges in any segments, folded at any points, sum to what was written
     key: fc.constantFrom("", "k1", "k2"),
     route: fc.constantFrom("r1", "r2"),
     atMs: fc.integer({ min: AT_MS - 3 * HOUR_MS, max: AT_MS }),
-    units: fc.array(fc.record({ meter, units: fc.integer({ min: 0, max: 1_000_000 }) }), { maxLength: 3 }),
+    units: fc.array(fc.record({ meter, op: fc.constant("add"), units: fc.integer({ min: 0, max: 1_000_000 }) }), {
+      maxLength: 3,
+    }),
   });
   const steps = fc.array(fc.record({ writer: fc.integer({ min: 1, max: 3 }), one, fold: fc.boolean() }), {
     maxLength: 12,
@@ -235,4 +242,59 @@ test("any charges in any segments, folded at any points, sum to what was written
     }),
     { numRuns: 25 },
   );
+});
+
+test("charges with numbers that are none are said and left out, and hold nobody up", async () => {
+  await using site = await JournalSite.open();
+  const bad = (units: number) => [
+    { meter: "calls", op: "add", units } as const,
+    { meter: "tokens", op: "add", units: 5 } as const,
+  ];
+  site.write("old-2-000001.journal", [
+    charge(),
+    charge({ units: bad(1.5), requestId: "half" }),
+    charge({ units: bad(Number.NaN), requestId: "nan" }),
+    charge({ units: bad(2 ** 53), requestId: "huge" }),
+    charge({ atMs: Number.NaN, requestId: "never" }),
+    charge({ atMs: -1, requestId: "before" }),
+    charge({ atMs: 1e300, requestId: "after" }),
+    charge(),
+  ]);
+  await site.ledger().fold();
+  expect(await site.sums()).toEqual({ "a calls": [2, 2], "a tokens": [15, 3] });
+  const said = site.logs.filter(({ event }) => event === "charge-unusable").map((line) => line.request_id);
+  expect(said).toEqual(["half", "nan", "huge", "never", "before", "after"]);
+});
+
+test("sums stop at the largest exact number instead of becoming wrong", async () => {
+  await using site = await JournalSite.open();
+  const most = { units: added({ calls: Number.MAX_SAFE_INTEGER }) };
+  site.write("old-2-000001.journal", [charge(most), charge(most), charge({ ...most, key: "other" })]);
+  const ledger = site.ledger();
+  await ledger.fold();
+  site.write("old-3-000001.journal", [charge(most)]);
+  await ledger.fold();
+  const { units } = await site.db.selectFrom("usage").select("units").where("key", "=", "k").executeTakeFirstOrThrow();
+  const { used } = await site.db.selectFrom("usage_windows").select("used").executeTakeFirstOrThrow();
+  expect([units, used]).toEqual([Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
+});
+
+test("sums by window are kept for two weeks after its end, and computed from the minutes after that", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: AT_MS });
+  await using site = await JournalSite.open();
+  const ledger = site.ledger();
+  site.write("old-2-000001.journal", charges(5));
+  await ledger.fold();
+  const [shape] = ledger.counting.shapesOf("calls");
+  if (shape === undefined) throw new Error("No shape of calls");
+  const account = ledger.windows.account("a");
+  const window = ledger.counting.windows.of(shape, AT_MS, account.anchorMs);
+  const rows = async () => (await site.db.selectFrom("usage_windows").selectAll().execute()).length;
+  vi.setSystemTime(window.endMs + 14 * 24 * HOUR_MS);
+  await ledger.prune();
+  expect(await rows()).toBe(1);
+  vi.setSystemTime(window.endMs + 14 * 24 * HOUR_MS + 1);
+  await ledger.prune();
+  expect(await rows()).toBe(0);
+  expect(ledger.windows.used(account, shape, "", window, Date.now()).units).toBe(5);
 });

@@ -69,8 +69,9 @@ test.each([
     "a key of no account",
     "INSERT INTO api_keys VALUES ('k', 'nobody', 'h', 'm', NULL, 'live', '[]', NULL, 0, NULL, NULL)",
   ],
-  ["an account in no known state", "INSERT INTO accounts VALUES ('a', NULL, 'n', 'paused', NULL, 0)"],
-  ["units that are no integer", "INSERT INTO usage_hours VALUES ('a', 0, 'm', 'r', 'k', 1.5, 1)"],
+  ["an account in no known state", "INSERT INTO accounts (id, name, state, created_at) VALUES ('a', 'n', 'paused', 0)"],
+  ["units that are no integer", "INSERT INTO usage VALUES ('a', 'm', 0, 'r', 'k', '', 200, 'add', 1.5, 1, 0)"],
+  ["an op that is none", "INSERT INTO usage VALUES ('a', 'm', 0, 'r', 'k', '', 200, 'plus', 1, 1, 0)"],
 ])("the schema refuses %s", async (_what, statement) => {
   const db = await openDatabase(file);
   await expect(sql.raw(statement).execute(db)).rejects.toThrow(/constraint failed|cannot store REAL/);

@@ -1,0 +1,132 @@
+/**
+ * Usage that apps report: `POST …/usage/events` and `/usage/reservations`. Main thread. Whoever may call them may name any account.
+ * Not here: what an event says and counts (`metering/usage-events.ts`), the limits of reservations (`metering/units-taker.ts`).
+ */
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { rfc3339 } from "#core/clock.ts";
+import type { Refusal } from "#core/errors.ts";
+import { parseDuration } from "#core/units.ts";
+import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { EventResult } from "#control-plane/metering/usage-events.ts";
+import type { ReservationRow } from "#control-plane/metering/reservation-store.ts";
+import { ConfirmBody, ReservationBody } from "./billing-schemas.ts";
+import { callerOf } from "./caller.ts";
+import { reject, rejectWith } from "./problems.ts";
+import { IdParams } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+/** Largest list of events. */
+const EVENTS_MAX = 1000;
+const EVENTS_BYTES_MAX = 1024 * 1024;
+const HOLD_MS_MAX = 24 * 3_600_000;
+
+/**
+ * Answers 200 when every event counts or counted before, 207 when some are rejected, 400 when all are; always with a result for each.
+ * `account` says whose usage it is where an event does not.
+ */
+export function registerEvents(
+  app: FastifyInstance,
+  services: Services,
+  path: string,
+  account: (request: FastifyRequest) => Promise<Account | null>,
+): void {
+  app.post(path, { bodyLimit: EVENTS_BYTES_MAX }, async (request, reply) => {
+    const type = request.headers["content-type"] ?? "";
+    const form = type.toLowerCase().startsWith("application/cloudevents") ? "cloudevents" : "plain";
+    const events = eventsOf(request.body, type);
+    const data = await services.events.report({ events, form, account: await account(request) });
+    const rejected = data.filter(({ status }) => status === "rejected").length;
+    if (rejected > 0) logRejected(services, request.id, data, rejected);
+    if (rejected === 0 || rejected < data.length) return reply.code(rejected === 0 ? 200 : 207).send({ data });
+    const words = data.length === 1 ? "The event is rejected" : `All ${data.length} events are rejected`;
+    const refusal: Refusal = { code: "malformed_request", rule: "usage:events", detail: words, fields: { data } };
+    return rejectWith(refusal);
+  });
+}
+
+/** A reporter that does not read answers is found in the log. */
+function logRejected(services: Services, id: string, data: readonly EventResult[], rejected: number): void {
+  const errors = Object.groupBy(data, ({ error }) => error ?? "none");
+  const counts = Object.entries(errors).flatMap(([error, all = []]) => (error === "none" ? [] : [[error, all.length]]));
+  const facts = {
+    event: "events-rejected",
+    request_id: id,
+    rejected,
+    of: data.length,
+    errors: Object.fromEntries(counts),
+  };
+  services.log.warn(facts, "Reported usage was rejected and does not count");
+}
+
+function eventsOf(body: unknown, type: string): readonly unknown[] {
+  const isBatch = type.toLowerCase().startsWith("application/cloudevents-batch");
+  const isSingle = !isBatch && type.toLowerCase().startsWith("application/cloudevents");
+  if (body === undefined || (isBatch && !Array.isArray(body)) || (isSingle && Array.isArray(body))) {
+    const wanted = isBatch ? "a list of events" : isSingle ? "one event" : "an event or a list of events";
+    reject("malformed_request", "usage:events", `Expected ${wanted} as the body`);
+  }
+  const events: readonly unknown[] = Array.isArray(body) ? body : [body];
+  if (events.length > EVENTS_MAX)
+    reject("malformed_request", "usage:events", `Expected at most ${EVENTS_MAX} events, got ${events.length}`);
+  return events;
+}
+
+export function registerReservations(plain: FastifyInstance, services: Services): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>();
+  app.post("/usage/reservations", { schema: { body: ReservationBody } }, async (request, reply) => {
+    const { meter, units, account: named, key, user, route, expires } = request.body;
+    checkMeter(services, meter);
+    const account =
+      named === undefined ? (await callerOf(request, services)).account : await accountOf(services, named);
+    if (key !== undefined && (await services.keys.byId(key))?.accountId !== account.id)
+      reject("malformed_request", "reservation:key", `Account ${account.id} has no key ${key}`);
+    const lifetimeMs = parseDuration(expires) ?? Infinity;
+    if (lifetimeMs > HOLD_MS_MAX)
+      reject("malformed_request", "reservation:expires", `Expected at most 24h in expires, got ${expires}`);
+    const whose = { account, key: key ?? "", user: user ?? "", route: route ?? "" };
+    const made = await services.reservations.reserve({ ...whose, meter, units, lifetimeMs });
+    return reply.code(201).send(viewOrReject(made));
+  });
+  // A body may be left out: what was reserved is confirmed then.
+  const preValidation = async (request: FastifyRequest) => {
+    request.body ??= {};
+  };
+  const confirming = { schema: { params: IdParams, body: ConfirmBody }, preValidation };
+  app.post("/usage/reservations/:id/confirm", confirming, async (request) =>
+    viewOrReject(await services.reservations.confirm(request.params.id, request.body.units ?? null)),
+  );
+  app.post("/usage/reservations/:id/release", { schema: { params: IdParams } }, async (request) =>
+    viewOrReject(await services.reservations.release(request.params.id)),
+  );
+}
+
+function checkMeter(services: Services, meter: string): void {
+  const { meters } = services.settings();
+  if (Object.hasOwn(meters, meter)) return;
+  const known = Object.keys(meters).join(", ") || "none";
+  reject("malformed_request", "reservation:meter", `Meter ${meter} is not in the configuration; there are ${known}`);
+}
+
+async function accountOf(services: Services, id: string): Promise<Account> {
+  return (await services.accounts.find(id)) ?? reject("not_found", "account:id", `No account ${id}`);
+}
+
+function viewOrReject(outcome: ReservationRow | Refusal): Record<string, unknown> {
+  if ("code" in outcome) return rejectWith(outcome);
+  const { id, account, meter, units, state, confirmed_units: confirmedUnits, key, user, route } = outcome;
+  return {
+    id,
+    account,
+    meter,
+    units,
+    state,
+    confirmedUnits,
+    key: key || null,
+    user: user || null,
+    route: route || null,
+    createdAt: rfc3339(outcome.created_ms),
+    expiresAt: rfc3339(outcome.expires_ms),
+    settledAt: outcome.settled_ms === null ? null : rfc3339(outcome.settled_ms),
+  };
+}
