@@ -27,6 +27,7 @@ test("an account is made, found by either id, changed, suspended and activated",
       name: "Acme",
       state: "active",
       plan: "pro",
+      billingAnchor: TIME,
       createdAt: TIME,
     },
   });

@@ -74,7 +74,18 @@ test.each([
 test("help and version are no fault", async () => {
   const [help, version] = await Promise.all([runCli(["--help"]), runCli(["--version"])]);
   expect([help.code, version.code]).toEqual([0, 0]);
-  for (const command of ["start", "check", "explain", "routes", "schema", "accounts", "keys", "token", "usage"])
+  for (const command of [
+    "start",
+    "check",
+    "explain",
+    "routes",
+    "schema",
+    "accounts",
+    "keys",
+    "token",
+    "usage",
+    "reconcile",
+  ])
     expect(help.stdout).toContain(command);
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -117,7 +117,8 @@ test("plans are listed as the file has them, money in minor units", async () => 
         name: "Free",
         default: true,
         price: null,
-        quotas: [{ meter: "api_calls", limit: 5, per: "month", exceed: "block" }],
+        quotas: [{ meter: "api_calls", limit: 5, per: "month", by: "account", exceed: "block" }],
+        credits: null,
         features: [],
       },
       {
@@ -126,9 +127,10 @@ test("plans are listed as the file has them, money in minor units", async () => 
         default: false,
         price: { monthly: 2900, yearly: 29_000, currency: "usd" },
         quotas: [
-          { meter: "api_calls", limit: null, per: "month", exceed: "block" },
-          { meter: "tokens", limit: 1000, per: "day", exceed: "block" },
+          { meter: "api_calls", limit: null, per: "month", by: "account", exceed: "block" },
+          { meter: "tokens", limit: 1000, per: "day", by: "account", exceed: "block" },
         ],
+        credits: null,
         features: ["custom_models"],
       },
     ],

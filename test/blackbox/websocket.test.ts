@@ -184,6 +184,25 @@ test("an upgrade to another protocol is not offered: the request is a plain one"
   expect(await operator.used(key.account)).toBe(1);
 });
 
+test("what a hasty client sends before the app has answered reaches the app behind the handshake", async () => {
+  const { promise: sent, resolve: answer } = Promise.withResolvers<void>();
+  onUpgrade = (request, socket, head) => void sent.then(() => accept(request, socket, head));
+  const lines = [(await operator.key()).line, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+  const client = connect(gateway.port, "127.0.0.1");
+  client.write(requestHead("GET", "/chat", [...lines, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]));
+  await until("the app has the upgrade", () => upgrades.length === 1);
+  // A masked text frame, in two pieces.
+  const frame = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
+  client.write(frame.subarray(0, 3));
+  await new Promise<void>((resolve) => void client.write(frame.subarray(3), () => resolve()));
+  answer();
+  let text = "";
+  client.on("data", (part) => (text += part.toString("latin1")));
+  await until("the echo", () => text.endsWith("\x81\x02hi"));
+  expect(text).toMatch(/^HTTP\/1\.1 101 /);
+  client.destroy();
+});
+
 test("a client that resets during or after the handshake harms nobody and leaves no connection to the app", async () => {
   for (let round = 0; round < 30; round++) {
     const { line } = await operator.key();

@@ -24,6 +24,8 @@ export interface Load {
   readonly complete: ReadonlySet<string>;
   /** Statuses other than 200, by id. */
   readonly refused: ReadonlyMap<string, number>;
+  /** Milliseconds from the sending of each request to its whole answer, in no order. */
+  readonly latenciesMs: readonly number[];
   /** Lets each connection end its request, then closes it; resolves when all are closed, by whomever. */
   stop(): Promise<void>;
   /** Resolves when all connections are closed without being asked to. */
@@ -35,11 +37,18 @@ interface Memory {
   readonly delivered: Set<string>;
   readonly complete: Set<string>;
   readonly refused: Map<string, number>;
+  readonly latenciesMs: number[];
 }
 
 /** Starts at once; resolves when every connection stands. */
 export async function startLoad(options: LoadOptions): Promise<Load> {
-  const memory: Memory = { sent: new Set(), delivered: new Set(), complete: new Set(), refused: new Map() };
+  const memory: Memory = {
+    sent: new Set(),
+    delivered: new Set(),
+    complete: new Set(),
+    refused: new Map(),
+    latenciesMs: [],
+  };
   const lines = Array.from({ length: options.connections }, (_, index) => new Line(options, index, memory));
   const ended = Promise.all(lines.map((line) => line.closed)).then(() => undefined);
   await Promise.all(lines.map((line) => line.open()));
@@ -62,6 +71,7 @@ class Line {
   readonly #memory: Memory;
   #count = 0;
   #id = "";
+  #sentAt = 0;
   /** What came of the answer to `#id`. */
   #bytes = "";
   #stopping = false;
@@ -98,6 +108,7 @@ class Line {
     const { key, name, path } = this.#options;
     this.#id = `${name}-${this.#index}-${++this.#count}`;
     this.#memory.sent.add(this.#id);
+    this.#sentAt = performance.now();
     this.#socket.write(
       `GET ${path()} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ${key}\r\nX-Request-Id: ${this.#id}\r\n\r\n`,
     );
@@ -109,6 +120,7 @@ class Line {
     if (status === 200) this.#memory.delivered.add(this.#id);
     else this.#memory.refused.set(this.#id, status);
     if (!isWhole(this.#bytes)) return;
+    this.#memory.latenciesMs.push(performance.now() - this.#sentAt);
     if (status === 200) this.#memory.complete.add(this.#id);
     if (/\r\nconnection: close\r\n/i.test(headOf(this.#bytes))) this.#socket.end();
     else this.#next();

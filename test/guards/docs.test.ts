@@ -79,6 +79,7 @@ describe("docs/endpoints.md", () => {
       announce: () => Promise.resolve(),
       publishKeys: () => Promise.resolve(),
       isLive: () => false,
+      inFlight: null,
     });
   });
   afterAll(() => foundation.close());

@@ -4,11 +4,12 @@
  * tells a story of its own. Not here: any attack; those stand in the tables (`identity.ts`, `jwt-*.ts`, …).
  */
 import { expect, test } from "vitest";
+import { needs, type Tool } from "#test/support/needs.ts";
 import { rawExchange } from "#test/support/raw.ts";
 import { type Expectation, lookAt, type Seen } from "./seen.ts";
 import type { World } from "./world.ts";
 
-export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "durability";
+export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "limits" | "durability";
 
 interface RowHead {
   /** Its number in the list of attack cases, `C01`. */
@@ -26,6 +27,10 @@ export interface Row extends RowHead {
 
 /** A row that brings along what it needs: a gateway of its own, or only a part in process. */
 export interface LoneRow extends RowHead {
+  /** Without it the row is skipped, and fails in CI. */
+  readonly needs?: Tool;
+  /** Default: the runner's own. */
+  readonly timeoutMs?: number;
   readonly proof: () => void | Promise<void>;
 }
 
@@ -51,11 +56,15 @@ export function testRows(rows: readonly Row[], world: () => World): void {
 }
 
 export function testLoneRows(rows: readonly LoneRow[]): void {
-  for (const { id, name, proof } of rows) {
-    test(`${id} ${name}`, async () => {
-      expect.hasAssertions();
-      await proof();
-    });
+  for (const { id, name, needs: tool, timeoutMs, proof } of rows) {
+    test.skipIf(tool !== undefined && !needs(tool))(
+      `${id} ${name}`,
+      async () => {
+        expect.hasAssertions();
+        await proof();
+      },
+      timeoutMs,
+    );
   }
 }
 
