@@ -86,6 +86,14 @@ const CASES: readonly (readonly [title: string, text: string, faults: readonly s
     ],
   ],
   [
+    "a multiplier that makes a window beyond counting",
+    "rates: { w: { limit: 10000000, per: 1m, algorithm: fixed-window } }\nplans: { a: { default: true, rateMultiplier: 5 }, b: { rates: { w: { multiplier: 2 } } } }\n",
+    [
+      "7:46 Expected a limit of at most 16777215 with algorithm: fixed-window, got 10000000 × 5 for w",
+      "7:82 Expected a limit of at most 16777215 with algorithm: fixed-window, got 10000000 × 2 for w",
+    ],
+  ],
+  [
     "an event older than is remembered",
     "metering: { events: { maxAge: 36d }, keepJournal: 500d }\n",
     ["6:31 Expected at most 35d, got 36d", "6:51 Expected at most 400d, got 500d"],
@@ -107,6 +115,14 @@ test("refuses what a route cannot charge", () => {
     "5:111 Expected units of 0 or more, got -2 (only a gauge (aggregate: last) is given back)",
     "5:142 Expected at most 5, the least the rate ever allows at once, got 9",
     '5:162 Unknown concurrency limit "jobs" (there are no concurrency limits)',
+  ]);
+});
+
+test("refuses a cost that a plan's multiplier makes more than it ever allows", () => {
+  const text = BASE.replace("match: { path: /all } }", "match: { path: /all }, rates: [{ rate: r, cost: 3 }] }");
+  const plans = "plans: { a: { default: true }, b: { rateMultiplier: 0.4 } }\n";
+  expect(faultsOf(`${text}rates: { r: { limit: 5, per: 1m } }\n${plans}`)).toEqual([
+    "5:81 Expected at most 2, the least the rate ever allows at once, got 3",
   ]);
 });
 

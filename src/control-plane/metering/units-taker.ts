@@ -6,13 +6,13 @@
 import type { Settings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
-import { overageCost } from "#core/money.ts";
+import { costBeyondCap } from "#shared/money-cap.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import type { CreditBurner, TakenCredits } from "#shared/credit-burner.ts";
 import type { AccountLatch } from "#shared/account-latch.ts";
 import { counterOfQuota, pricedQuotas } from "#shared/quota-limits.ts";
 import { creditsRefusal, moneyRefusal, overloadedRefusal, quotaRefusal } from "#shared/quota-refusals.ts";
-import { creditsFor, takeLimit, unitsOver } from "#shared/units-over.ts";
+import { creditsFor, takeLimit } from "#shared/units-over.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { Counting } from "./counting.ts";
 import { type Place, placesOf, type Usage } from "./live-places.ts";
@@ -55,7 +55,7 @@ export class UnitsTaker {
     const release = this.#parts.latch.lock(account.id);
     try {
       const taken = this.#look(usage, units) ?? this.#takeAll(usage, units);
-      const refusal = "code" in taken ? null : this.#moneyRefusal(usage);
+      const refusal = "code" in taken ? null : this.#moneyRefusal(usage, units);
       if (refusal === null || "code" in taken) return taken;
       this.giveBack(taken);
       return refusal;
@@ -114,18 +114,18 @@ export class UnitsTaker {
   }
 
   /** Whether the overage of all priced meters together is beyond the customer's cap, with what is taken. */
-  #moneyRefusal(usage: Usage): Refusal | null {
+  #moneyRefusal(usage: Usage, units: number): Refusal | null {
     const { account, meter, atMs } = usage;
     const { counters, settings } = this.#parts;
     const priced = pricedQuotas(planOf(settings(), account.plan));
     const cap = account.spendCap.money;
     if (cap === null || !priced.some((quota) => quota.meter === meter)) return null;
-    let cost = 0;
-    for (const quota of priced) {
-      const used = counters.used(counterOfQuota(counters, quota, account, atMs));
-      if (quota.price !== null) cost += overageCost(unitsOver(0, used, quota.limit), quota.price);
-    }
-    return fits(0, cost, cap) ? null : moneyRefusal(cost, cap, this.#asked(usage));
+    const uses = priced.map((quota) => {
+      const after = counters.used(counterOfQuota(counters, quota, account, atMs));
+      return { quota, before: quota.meter === meter ? after - units : after, after };
+    });
+    const cost = costBeyondCap(cap, uses);
+    return cost === null ? null : moneyRefusal(cost, cap, this.#asked(usage));
   }
 
   #asked({ account, atMs }: Usage) {

@@ -6,10 +6,10 @@ import type { Settings } from "#config/settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
 import type { UsageOp } from "#shared/counter-shapes.ts";
-import { overageCost } from "#core/money.ts";
+import { costBeyondCap } from "#shared/money-cap.ts";
 import type { CreditBurner } from "#shared/credit-burner.ts";
 import { creditsRefusal, moneyRefusal, quotaRefusal } from "#shared/quota-refusals.ts";
-import { creditsFor, takeLimit, unitsOver } from "#shared/units-over.ts";
+import { creditsFor, takeLimit } from "#shared/units-over.ts";
 import type { Concerned } from "#data-plane/refusal-log.ts";
 import type { CallerLimits, LimitTables, LiveLine, MoneyCap } from "./caller-limits.ts";
 import type { LimitState } from "./limit-headers.ts";
@@ -124,18 +124,15 @@ export class Look {
    * also when measured usage went beyond the cap before. `areTaken`: the request's units are in the counters already.
    */
   moneyRefusal(ask: Ask, { cap, priced }: MoneyCap, areTaken: boolean): Refusal | null {
-    let [cost, costBefore] = [0, 0];
-    for (const { counter, quota } of priced) {
-      if (quota.price === null) continue;
+    const uses = priced.map(({ counter, quota }) => {
       const line = ask.limits.lines.findIndex(({ line: { meter } }) => meter.name === quota.meter);
       const units = line === -1 ? 0 : Math.max(0, ask.units[line] ?? 0);
       const before = this.#tables.counters.used(counter) - (areTaken ? units : 0);
       // What is measured and reserves nothing costs one unit at least.
-      const after = before + (line === -1 ? 0 : Math.max(1, units));
-      costBefore += overageCost(unitsOver(0, before, quota.limit), quota.price);
-      cost += overageCost(unitsOver(0, after, quota.limit), quota.price);
-    }
-    return cost === costBefore || fits(0, cost, cap) ? null : moneyRefusal(cost, cap, ask);
+      return { quota, before, after: before + (line === -1 ? 0 : Math.max(1, units)) };
+    });
+    const cost = costBeyondCap(cap, uses);
+    return cost === null ? null : moneyRefusal(cost, cap, ask);
   }
 }
 

@@ -80,21 +80,30 @@ interface RateHead {
   readonly cost: number;
 }
 
-class BucketRate implements LiveRate {
+/** What all algorithms have in common. */
+class RateBase {
   readonly name: string;
   readonly shadow: boolean;
   readonly figures: RateFigures;
   readonly most: number;
+
+  constructor({ name, shadow, figures }: RateHead, most: number) {
+    this.name = name;
+    this.shadow = shadow;
+    this.figures = figures;
+    this.most = most;
+  }
+}
+
+class BucketRate extends RateBase implements LiveRate {
   readonly #table: RateTable;
   readonly #key: SlotKey;
   readonly #bucket: Bucket;
   readonly #costNs: bigint;
 
-  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, key: SlotKey) {
-    this.name = name;
-    this.shadow = shadow;
-    this.figures = figures;
-    this.most = figures.burst;
+  constructor(table: RateTable, head: RateHead, key: SlotKey) {
+    const { figures, cost } = head;
+    super(head, figures.burst);
     this.#table = table;
     this.#key = key;
     this.#bucket = bucketOf(figures.limit, figures.perMs, figures.burst);
@@ -121,28 +130,21 @@ class BucketRate implements LiveRate {
 }
 
 /** Begins with the first request and ends `perMs` later. */
-class FixedWindowRate implements LiveRate {
-  readonly name: string;
-  readonly shadow: boolean;
-  readonly figures: RateFigures;
-  readonly most: number;
+class FixedWindowRate extends RateBase implements LiveRate {
   readonly #table: RateTable;
   readonly #key: SlotKey;
   readonly #cost: number;
 
-  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, key: SlotKey) {
-    this.name = name;
-    this.shadow = shadow;
-    this.figures = figures;
-    this.most = figures.limit;
+  constructor(table: RateTable, head: RateHead, key: SlotKey) {
+    super(head, head.figures.limit);
     this.#table = table;
     this.#key = key;
-    this.#cost = cost;
+    this.#cost = head.cost;
   }
 
   waitNs({ ms }: Instant): bigint {
     const { taken, untilMs } = this.#table.window(this.#key, ms);
-    return taken + this.#cost <= this.figures.limit ? 0n : BigInt(untilMs - ms) * 1_000_000n;
+    return fits(taken, this.#cost, this.figures.limit) ? 0n : BigInt(untilMs - ms) * 1_000_000n;
   }
 
   take({ ms }: Instant): Taken {
@@ -162,11 +164,7 @@ class FixedWindowRate implements LiveRate {
 }
 
 /** Windows of `perMs` on the monotonic clock; of the one before, the share counts that the last `perMs` reach into. */
-class SlidingWindowRate implements LiveRate {
-  readonly name: string;
-  readonly shadow: boolean;
-  readonly figures: RateFigures;
-  readonly most: number;
+class SlidingWindowRate extends RateBase implements LiveRate {
   readonly #table: RateTable;
   readonly #text: string;
   readonly #cost: number;
@@ -174,14 +172,11 @@ class SlidingWindowRate implements LiveRate {
   #current: SlotKey;
   #before: SlotKey;
 
-  constructor(table: RateTable, { name, shadow, figures, cost }: RateHead, text: string) {
-    this.name = name;
-    this.shadow = shadow;
-    this.figures = figures;
-    this.most = figures.limit;
+  constructor(table: RateTable, head: RateHead, text: string) {
+    super(head, head.figures.limit);
     this.#table = table;
     this.#text = text;
-    this.#cost = cost;
+    this.#cost = head.cost;
     this.#current = table.key(`${text}|-1`);
     this.#before = this.#current;
   }
@@ -190,7 +185,7 @@ class SlidingWindowRate implements LiveRate {
     const into = this.#turnTo(ms);
     const [before, current] = this.#counts(ms);
     const { limit, perMs } = this.figures;
-    if (current + slidingWeight(before, into, perMs) + this.#cost <= limit) return 0n;
+    if (fits(current + slidingWeight(before, into, perMs), this.#cost, limit)) return 0n;
     return BigInt(slidingWait(before, current, this.#cost, limit, into, perMs)) * 1_000_000n;
   }
 

@@ -13,12 +13,14 @@ meters:
   tokens: { from: "response.json:usage.total", estimate: 10, fallback: 4 }
   cells: { from: "response.header:x-cells", estimate: 5 }
   told: { from: upstream, estimate: 2 }
+  least: { from: "response.json:n", minimum: 7 }
 plans: { pro: { default: true, quotas: { tokens: { limit: 500, per: day } } } }
 routes:
   - { name: plain, match: { path: /plain }, upstream: app, concurrency: [open], meters: { calls: 1 } }
   - { name: body, match: { path: /body }, upstream: app, concurrency: [open], meters: { calls: 1, tokens: measured } }
   - { name: head, match: { path: /head }, upstream: app, concurrency: [open], meters: { calls: 1, cells: measured } }
   - { name: told, match: { path: /told }, upstream: app, concurrency: [open], meters: { told: measured } }
+  - { name: least, match: { path: /least }, upstream: app, meters: { least: measured } }
   - { name: free, match: { path: /free }, upstream: app, concurrency: [open] }
 `;
 
@@ -143,4 +145,20 @@ describe.each(["refuse", "serve"] as const)("a journal that cannot be written, o
       0,
     ]);
   });
+});
+
+test("a value that is not there counts the meter's minimum where nothing was reserved", () => {
+  const request = underWay("least");
+  using site = request.site;
+  expect(request.settlement.head(200, [])).toBe(true);
+  expect(request.settlement.end()).toBe(true);
+  expect(site.charges().map(({ units }) => units.map((line) => line.units))).toEqual([[7]]);
+  expect(request.faults).toEqual(["least missing"]);
+});
+
+test("an answer that is not charged is no fault of a meter", () => {
+  const request = underWay("body");
+  using site = request.site;
+  request.settlement.endWith(502);
+  expect([request.faults, site.charges()]).toEqual([[], []]);
 });

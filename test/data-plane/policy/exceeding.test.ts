@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { isRefusal } from "#data-plane/exchange.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
+import { UTC_MONTH, windowAt } from "#core/windows.ts";
+import { counterName } from "#shared/counter-shapes.ts";
 import type { AccountRecord } from "#shared/principals.ts";
 import { LimitSite, runtimeOf } from "#test/data-plane/policy/limit-site.ts";
 import { accountOf, callerOf } from "#test/data-plane/policy/limit-worker.ts";
@@ -114,6 +116,18 @@ describe("a cap in money over two meters", () => {
     expect(passing(open, caller, "jobs")).toEqual([3, "quota_exceeded spend-cap:money 402"]);
   });
 
+  test("lets pass what its own limit includes, also when the cap was passed before by usage nobody could reserve", () => {
+    const { site, caller } = siteWith(QUOTAS, cap({}, 4));
+    using open = site;
+    expect(passing(open, caller)[0]).toBe(2);
+    // As a measured value does that turns out larger than its estimate.
+    const shape = open.runtime.shapes.get("calls")?.find(({ window }) => window.kind === "day");
+    const window = windowAt(shape?.window ?? UTC_MONTH, Date.now(), caller.account.anchorMs);
+    open.counters.add(open.counters.key(counterName(caller.account.id, shape?.key ?? "", "", window), window), 5);
+    expect(passing(open, caller, "jobs")).toEqual([1, "quota_exceeded spend-cap:money 402"]);
+    expect(passing(open, caller)[0]).toBe(0);
+  });
+
   test("is nothing to routes that cost no priced meter", () => {
     const { site, caller } = siteWith(
       "{ calls: { limit: 0, per: day, exceed: overage, overage: { price: 5 } } }",
@@ -188,4 +202,39 @@ routes:
       site.worker().settler.release(admission.reservation);
     expect(seats(site)).toBe(1);
   });
+});
+
+test("a maximum blocks when it is beyond its limit, and not while it is at it", () => {
+  const runtime = runtimeOf(`
+meters: { peak: { aggregate: max, from: bytes.in } }
+plans: { pro: { default: true, quotas: { peak: { limit: 10, per: day } } } }
+routes: [{ name: up, match: { path: /up }, upstream: app, meters: { peak: measured } }]
+`);
+  using site = new LimitSite(runtime);
+  const caller = callerOf(runtime, accountOf("acct"));
+  const outcomes = [10, 11, 1].map((bytes) => {
+    const admission = site.admit(caller, "up");
+    if (isRefusal(admission)) return admission.rule;
+    return admission.reservation !== null && site.worker().settler.settle(admission.reservation, 200, [bytes]);
+  });
+  expect(outcomes).toEqual([true, true, "quota:peak"]);
+});
+
+test("refusals by quotas and credits say where there is more, where the file does", () => {
+  const runtime = runtimeOf(`
+errors: { upgradeUrl: "https://example.com/pricing" }
+meters: { calls: {}, jobs: {} }
+plans: { pro: { default: true, quotas: { calls: { limit: 0, per: day }, jobs: { limit: 0, per: day, exceed: credits, status: 429 } } } }
+routes:
+  - { name: all, match: { path: /all }, upstream: app, meters: { calls: 1 } }
+  - { name: jobs, match: { path: /jobs }, upstream: app, meters: { jobs: 1 } }
+`);
+  using site = new LimitSite(runtime);
+  const caller = callerOf(runtime, accountOf("acct"));
+  for (const path of ["all", "jobs"]) {
+    const refusal = site.admit(caller, path);
+    if (!isRefusal(refusal)) throw new Error("Nothing is left of either");
+    expect(refusal.fields).toMatchObject({ upgrade_url: "https://example.com/pricing" });
+    expect(refusal.headers).toContain("Retry-After");
+  }
 });
