@@ -5,10 +5,11 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 
-/** While draining, a connection may be idle this long: the next request on it is answered, with `Connection: close`. */
+/** A connection that is idle when draining begins may stay so this long: the next request on it is answered, with `Connection: close`. */
 const DRAIN_IDLE_MS = 300;
+/** The same after an answer that did not say `Connection: close`: its client was promised a connection, and is likely to use it. */
+const DRAIN_AGAIN_MS = 1000;
 
 /** Time a client has to read the last words before its connection is closed from our side too. */
 const LINGER_MS = 250;
@@ -20,6 +21,8 @@ interface State {
   waiting: number;
   /** Bytes to send when nothing is under way any more, before the connection is closed; null: none. */
   lastWords: Buffer | null;
+  /** While draining: closes the connection unless a request begins before. */
+  closer: NodeJS.Timeout | undefined;
 }
 
 export class Connections {
@@ -28,15 +31,21 @@ export class Connections {
   #sweeper: NodeJS.Timeout | undefined;
 
   opened(socket: Duplex): void {
-    this.#open.set(socket, { underWay: new Set(), waiting: 0, lastWords: null });
-    socket.on("close", () => this.#open.delete(socket));
+    const state: State = { underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
+    this.#open.set(socket, state);
+    socket.on("close", () => {
+      clearTimeout(state.closer);
+      this.#open.delete(socket);
+    });
+    if (this.#draining) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
   }
 
   /** The connection is no longer this lane's. Whether it is free: an upgrade cannot overtake answers still to come on it. */
   handOver(socket: Duplex): boolean {
-    const busy = (this.#open.get(socket)?.underWay.size ?? 0) > 0;
+    const state = this.#open.get(socket);
+    clearTimeout(state?.closer);
     this.#open.delete(socket);
-    return !busy;
+    return (state?.underWay.size ?? 0) === 0;
   }
 
   get draining(): boolean {
@@ -44,7 +53,10 @@ export class Connections {
   }
 
   began(response: ServerResponse): void {
-    this.#open.get(response.req.socket)?.underWay.add(response);
+    const state = this.#open.get(response.req.socket);
+    if (state === undefined) return;
+    state.underWay.add(response);
+    clearTimeout(state.closer);
   }
 
   ended(response: ServerResponse): void {
@@ -54,7 +66,7 @@ export class Connections {
     state.underWay.delete(response);
     if (state.underWay.size > 0) return;
     if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
-    else if (this.#draining) void this.#closeIdle(socket);
+    else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
   }
 
   /**
@@ -87,15 +99,19 @@ export class Connections {
   /** From now on connections close as they become idle. */
   drain(): void {
     this.#draining = true;
-    for (const socket of this.#open.keys()) void this.#closeIdle(socket);
+    for (const [socket, state] of this.#open)
+      if (state.underWay.size === 0) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
   }
 
   /** Not by http's closeIdleConnections(): that looks once, and a connection whose last answer ends later would stay open. */
-  async #closeIdle(socket: Duplex): Promise<void> {
-    await pause(DRAIN_IDLE_MS);
-    // Timers run before sockets are read: a request that has arrived by now is let in first.
-    await nextTurn();
-    if (this.#open.get(socket)?.underWay.size === 0) socket.destroy();
+  #closeIdle(socket: Duplex, state: State, afterMs: number): void {
+    clearTimeout(state.closer);
+    state.closer = setTimeout(() => {
+      // Timers run before sockets are read: a request that has arrived by now is let in first.
+      setImmediate(() => {
+        if (state.underWay.size === 0 && this.#open.has(socket)) socket.destroy();
+      });
+    }, afterMs);
   }
 }
 
