@@ -183,15 +183,19 @@ export class LimitModel {
       .flat()
       .filter(({ price }) => price !== null);
     if (money === null || !lines.some(({ line }) => priced.some(({ meter }) => meter === line.meter.name))) return null;
-    let cost = 0;
+    let [before, cost] = [0, 0];
     for (const { meter, by, window, limit, price } of priced) {
       const name = counterName(account.id, shapeKey(meter, by, window), "", windowAt(window, atMs, account.anchorMs));
+      const used = this.used(name);
       const more = lines
         .filter(({ line }) => line.meter.name === meter)
         .reduce((sum, { line }) => sum + reserved(line), 0);
-      if (price !== null) cost += overageCost(Math.max(0, this.used(name) + more - (limit ?? 0)), price);
+      if (price === null) continue;
+      before += overageCost(Math.max(0, used - (limit ?? 0)), price);
+      cost += overageCost(Math.max(0, used + more - (limit ?? 0)), price);
     }
-    return cost > money ? "quota_exceeded" : null;
+    // What is within its own limit costs nothing more, and passes when measured usage of another meter went beyond the cap.
+    return cost > money && cost > before ? "quota_exceeded" : null;
   }
 
   // -- settling
