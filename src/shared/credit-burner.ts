@@ -22,7 +22,8 @@ export interface TakenCredits {
   readonly slot: number;
 }
 
-interface GrantCounter {
+/** A grant with the counter of what is burnt of it. */
+export interface GrantCounter {
   readonly grant: CreditGrant;
   readonly counter: CounterKey;
 }
@@ -45,14 +46,14 @@ export class CreditBurner {
   /** Credits an account has at a moment. */
   balance(account: AccountRecord, atMs: number): number {
     let sum = 0;
-    for (const { grant, counter } of this.#usable(account, atMs))
+    for (const { grant, counter } of this.usable(account, atMs))
       sum += Math.max(0, grant.amount - this.#counters.used(counter));
     return sum;
   }
 
   /** Takes exactly so many; null and nothing when there are not as many. */
   burn(account: AccountRecord, credits: number, atMs: number): readonly TakenCredits[] | null {
-    const usable = this.#usable(account, atMs);
+    const usable = this.usable(account, atMs);
     const [first] = usable;
     if (first === undefined) return credits === 0 ? [] : null;
     if (this.#counters.take(first.counter, credits, first.grant.amount) === "taken")
@@ -70,7 +71,13 @@ export class CreditBurner {
 
   /** Takes so many or what there is: for usage that has happened. */
   burnUpTo(account: AccountRecord, credits: number, atMs: number): readonly TakenCredits[] {
-    return this.#takeInOrder(this.#usable(account, atMs), credits);
+    return this.#takeInOrder(this.usable(account, atMs), credits);
+  }
+
+  /** Takes so many of one grant, or what there is of it; null when there is nothing. */
+  burnOf({ grant, counter }: GrantCounter, credits: number): TakenCredits | null {
+    const part = this.#counters.takeUpTo(counter, credits, grant.amount);
+    return part === 0 ? null : this.#note({ grant, counter }, part);
   }
 
   giveBack({ counter, credits, slot }: TakenCredits): void {
@@ -91,9 +98,9 @@ export class CreditBurner {
     let missing = credits;
     for (const one of usable) {
       if (missing === 0) break;
-      const part = this.#counters.takeUpTo(one.counter, missing, one.grant.amount);
-      if (part > 0) taken.push(this.#note(one, part));
-      missing -= part;
+      const part = this.burnOf(one, missing);
+      if (part !== null) taken.push(part);
+      missing -= part?.credits ?? 0;
     }
     return taken;
   }
@@ -102,7 +109,8 @@ export class CreditBurner {
     return { grant: grant.id, counter, credits, slot: this.#inFlight.add(counter.entry, credits) };
   }
 
-  #usable(account: AccountRecord, atMs: number): readonly GrantCounter[] {
+  /** Grants that can be burnt at a moment, the next to burn first. */
+  usable(account: AccountRecord, atMs: number): readonly GrantCounter[] {
     const known = this.#countersOf(account);
     return burnOrder(account.grants, atMs).flatMap(({ id }) => known.get(id) ?? []);
   }

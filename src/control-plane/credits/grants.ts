@@ -64,15 +64,24 @@ export class CreditGrants {
   /** Grants of the account that are not used up and not over, in no order; those that start later too. Its plan's are made when they are missing. */
   async usable(account: string): Promise<readonly CreditGrant[]> {
     await this.#parts.planGrants(account);
-    const rows = await this.#parts.db
+    const rows = await this.#notOver(account).whereRef("used", "<", "amount").execute();
+    return rows.map(toGrant);
+  }
+
+  /** Those that are used up too: for whoever may give something back to one. */
+  async notOver(account: string): Promise<readonly CreditGrant[]> {
+    await this.#parts.planGrants(account);
+    const rows = await this.#notOver(account).execute();
+    return rows.map(toGrant);
+  }
+
+  #notOver(account: string) {
+    return this.#parts.db
       .selectFrom("credit_grants")
       .selectAll()
       .where("account", "=", account)
       .where("voided_ms", "is", null)
-      .whereRef("used", "<", "amount")
-      .where(({ eb, or }) => or([eb("expires_ms", "is", null), eb("expires_ms", ">", wallMs() - KEEP_MS)]))
-      .execute();
-    return rows.map(toGrant);
+      .where(({ eb, or }) => or([eb("expires_ms", "is", null), eb("expires_ms", ">", wallMs() - KEEP_MS)]));
   }
 
   /** `made` false: the idempotency key was used for the same wish before. Throws `ConflictError` when it was for another. */

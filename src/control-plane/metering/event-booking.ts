@@ -90,6 +90,11 @@ export class EventBooking {
     this.#live.committed();
   }
 
+  /** Accounts whose grants got credits back. */
+  get refunded(): ReadonlySet<string> {
+    return this.#live.refunded;
+  }
+
   #count(event: ReportedEvent, account: AccountRecord, digest: string, line: Line): "accepted" | EventFault {
     const { atMs, key, user, route, op, value, before } = line;
     const counted = this.#live.count({ account, key, user, meter: event.meter, op, atMs }, line.units, before);

@@ -30,7 +30,10 @@ export class EventCounters {
   readonly #stored = new Map<string, number>();
   readonly #nowMs = wallMs();
   readonly #burnt: TakenCredits[] = [];
-  readonly #refunds: Burn[] = [];
+  /** Credits that came back, by grant: the grant has them when the list is committed, the list's own later events before. */
+  readonly #back = new Map<string, number>();
+  /** Accounts whose grants got credits back. */
+  readonly refunded = new Set<string>();
   /** Units taken off at once, which the ledger takes off once more. */
   readonly #takenOff: { readonly counter: CounterKey; readonly units: number }[] = [];
 
@@ -49,7 +52,7 @@ export class EventCounters {
     const places = placesOf({ settings, counters, counting: this.#parts.ledger.counting }, usage);
     if (places.some((place) => this.#used(place, usage) + units > Number.MAX_SAFE_INTEGER)) return null;
     if (units < 0 && this.#isGauge(usage)) return { units: -this.#takeOff(places, usage, -units), burns: [] };
-    const burns = units < 0 ? this.#refund(places, -units, before) : this.#burns(places, usage, units);
+    const burns = units < 0 ? this.#refund(places, usage, -units, before) : this.#burns(places, usage, units);
     this.#remember(places, units);
     return { units, burns };
   }
@@ -63,7 +66,7 @@ export class EventCounters {
   /** The transaction is committed: before the ledger tells the live counters, so that none is too low even for a moment. */
   committed(): void {
     this.#putBack();
-    for (const { grant, credits } of this.#refunds) this.#parts.counters.giveBack(this.#grantCounter(grant), -credits);
+    for (const [grant, credits] of this.#back) this.#parts.counters.giveBack(this.#grantCounter(grant), credits);
   }
 
   #putBack(): void {
@@ -95,12 +98,31 @@ export class EventCounters {
   }
 
   #burns(places: readonly Place[], usage: Usage, units: number): readonly Burn[] {
-    return places.flatMap((place) => {
-      const wanted = creditsFor(place.quota, this.#used(place, usage), units);
-      const taken = wanted === 0 ? [] : this.#parts.burner.burnUpTo(usage.account, wanted, usage.atMs);
-      this.#burnt.push(...taken);
-      return taken.map(({ grant, credits }) => ({ grant, credits }));
-    });
+    return places.flatMap((place) => this.#burn(usage, creditsFor(place.quota, this.#used(place, usage), units)));
+  }
+
+  /** So many credits, or what there is: of each grant what came back to it in this list, then what it has. */
+  #burn({ account, atMs }: Usage, wanted: number): readonly Burn[] {
+    const { burner } = this.#parts;
+    const burns: Burn[] = [];
+    let missing = wanted;
+    for (const one of burner.usable(account, atMs)) {
+      if (missing === 0) break;
+      const again = this.#takeBack(one.grant.id, missing);
+      const taken = burner.burnOf(one, missing - again);
+      if (taken !== null) this.#burnt.push(taken);
+      const credits = again + (taken?.credits ?? 0);
+      if (credits > 0) burns.push({ grant: one.grant.id, credits });
+      missing -= credits;
+    }
+    return burns;
+  }
+
+  #takeBack(grant: string, most: number): number {
+    const there = this.#back.get(grant) ?? 0;
+    const part = Math.min(there, most);
+    this.#back.set(grant, there - part);
+    return part;
   }
 
   /**
@@ -120,16 +142,18 @@ export class EventCounters {
   }
 
   /** Credits burnt for units that were none after all come back, the last ones first. */
-  #refund(places: readonly Place[], units: number, before: readonly EventRow[]): readonly Burn[] {
+  #refund(places: readonly Place[], { account }: Usage, units: number, before: readonly EventRow[]): readonly Burn[] {
     const perUnit = places.find(({ quota }) => quota?.exceed === "credits")?.quota?.creditsPerUnit ?? 0;
     let back = units * perUnit;
     const refunds: Burn[] = [];
     for (const [grant, credits] of burntOf(before).reverse()) {
       const part = Math.min(back, credits);
-      if (part > 0) refunds.push({ grant, credits: -part });
+      if (part <= 0) continue;
+      refunds.push({ grant, credits: -part });
+      this.#back.set(grant, (this.#back.get(grant) ?? 0) + part);
       back -= part;
     }
-    this.#refunds.push(...refunds);
+    if (refunds.length > 0) this.refunded.add(account.id);
     return refunds;
   }
 

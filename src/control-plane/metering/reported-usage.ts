@@ -25,6 +25,8 @@ export interface ReportedUsageParts {
   readonly slots: SharedArrayBuffer;
   /** This thread's mark in shared tables. */
   readonly owner: number;
+  /** Tells the workers that an account is another now. */
+  readonly announce: (account: string) => Promise<void>;
 }
 
 /** What this thread takes needs no note: when it dies, so do the tables. */
@@ -34,15 +36,16 @@ export function reportedUsage(parts: ReportedUsageParts): {
   readonly events: UsageEvents;
   readonly reservations: Reservations;
 } {
-  const { db, settings, accounts, keys, ledger, counters } = parts;
+  const { db, settings, accounts, keys, ledger, counters, announce } = parts;
   const slots = new SlotTable(parts.slots, parts.owner);
   const burner = new CreditBurner(counters, slots, NO_NOTES);
   const latch = new AccountLatch(slots, NO_NOTES, "money");
-  const grants = (account: string) => parts.grants.usable(account);
+  const usable = (account: string) => parts.grants.usable(account);
+  const notOver = (account: string) => parts.grants.notOver(account);
   const account = (id: string) => accounts.byId(id);
   const taker = new UnitsTaker({ settings, counting: ledger.counting, counters, burner, latch });
   return {
-    events: new UsageEvents({ db, settings, accounts, keys, ledger, counters, burner, grants }),
-    reservations: new Reservations({ db, settings, account, ledger, counters, burner, taker, grants }),
+    events: new UsageEvents({ db, settings, accounts, keys, ledger, counters, burner, grants: notOver, announce }),
+    reservations: new Reservations({ db, settings, account, ledger, counters, burner, taker, grants: usable }),
   };
 }

@@ -40,8 +40,10 @@ export interface UsageEventsParts {
   readonly ledger: Ledger;
   readonly counters: CounterTable;
   readonly burner: CreditBurner;
-  /** Credits the account may burn. */
+  /** Grants the account may burn, those that are used up too: a correction may give something back to one. */
   readonly grants: (account: string) => Promise<readonly CreditGrant[]>;
+  /** Tells the workers that the account's grants are others now. */
+  readonly announce: (account: string) => Promise<void>;
 }
 
 /** One list of events as it came. */
@@ -99,6 +101,7 @@ export class UsageEvents {
     }
     booking.committed();
     ledger.tell(changes);
+    for (const account of booking.refunded) await this.#parts.announce(account);
     return outcomes;
   }
 }

@@ -465,6 +465,27 @@ describe("credits", () => {
     expect([...burnt(), site.live(account, "calls")]).toEqual([0, 0, 0]);
   });
 
+  test("that a correction gives back can be burnt by what stands behind it in the same list", async () => {
+    await using site = await UsageSite.open(paid);
+    const account = await site.account();
+    const first = await site.give(account.id, { amount: 6, priority: 1 });
+    const second = await site.give(account.id, { amount: 4, priority: 2 });
+    const wrong = event({ value: 15 });
+    await site.report([wrong]);
+    const burnt = () => [site.burnt(first.grant.row.id), site.burnt(second.grant.row.id)];
+    expect(burnt()).toEqual([6, 4]);
+    const told = site.announced.length;
+    await site.report([event({ value: 10, corrects: wrong.id }), event({ value: 4 })]);
+    expect([...burnt(), site.live(account, "calls")]).toEqual([6, 2, 14]);
+    // What workers remember of the account has no grant that was used up.
+    expect(site.announced.slice(told)).toEqual([account.id]);
+    await site.restart();
+    await site.foundation.ledger.seeder.ensure(account.id);
+    expect(burnt()).toEqual([6, 2]);
+    await site.report([event({ value: 0, corrects: wrong.id }), event({ value: 0 })]);
+    expect([...burnt(), site.live(account, "calls")]).toEqual([6, 2, 4]);
+  });
+
   test("go back when the events cannot be booked", async () => {
     await using site = await UsageSite.open(paid);
     const account = await site.account();
