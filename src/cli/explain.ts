@@ -6,6 +6,8 @@ import type { Command } from "commander";
 import type { Settings } from "#config/settings.ts";
 import { statusOf } from "#core/errors.ts";
 import { type DryRun, dryRun } from "#data-plane/dry-run.ts";
+import { Peer } from "#data-plane/peer.ts";
+import { readHead } from "#data-plane/wire/head.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
 import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
 import { type AdminClient, NotFound, withAdmin } from "./admin-client.ts";
@@ -58,9 +60,8 @@ async function explain(
       method,
       target: path,
       httpVersion: "1.1",
-      rawHeaders: headers,
-      peerAddress: "127.0.0.1",
-      encrypted: false,
+      head: readHead(headers, "1.1"),
+      peer: new Peer("127.0.0.1", false),
     },
     // Public keys exactly as the control plane gives them to workers.
     keySets: (await admin.call("GET", "/admin/key-sets")) as KeySets,

@@ -14,7 +14,7 @@ import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import { readTarget, type Target } from "#data-plane/route/path.ts";
-import { readHead } from "#data-plane/wire/head.ts";
+import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
 import { buildRuntime, type Runtime } from "./runtime.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
@@ -86,7 +86,10 @@ class Walk {
     const { request } = this.#parts;
     const target = readTarget(request.target);
     if (isRefusal(target)) return target;
-    const head = readHead(request, target.authority);
+    const fault = methodFault(request.method);
+    if (fault !== null) return fault;
+    if (isRefusal(request.head)) return request.head;
+    const head = target.authority === null ? request.head : withAuthority(request.head, target.authority);
     if (isRefusal(head)) return head;
     this.step("parse", `path ${target.text}, host ${head.host}`);
     this.phase = "route";
@@ -96,17 +99,17 @@ class Walk {
       return refuse("method_not_allowed", "route:method", `This path takes ${found.allowed.join(", ")}`);
     this.route = found.route;
     this.step("route", `${found.route.name}, auth ${found.route.auth}, upstream ${found.route.upstream.name}`);
-    return this.#caller(found.route, found.values, head.names, target);
+    return this.#caller(found.route, found.values, head, target);
   }
 
   async #caller(
     route: CompiledRoute,
     values: readonly string[],
-    names: readonly string[],
+    head: RequestHead,
     target: Target,
   ): Promise<Refusal | null> {
     this.phase = "identify";
-    const principal = await this.#identify(route, names, target);
+    const principal = await this.#identify(route, head, target);
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
@@ -120,10 +123,10 @@ class Walk {
     return limit;
   }
 
-  async #identify(route: CompiledRoute, names: readonly string[], target: Target): Promise<Principal | Refusal | null> {
+  async #identify(route: CompiledRoute, head: RequestHead, target: Target): Promise<Principal | Refusal | null> {
     if (route.auth === "none") return null;
     const { settings } = this.#runtime;
-    const credential = readCredential(names, this.#parts.request.rawHeaders, target.query, settings.identity.keys);
+    const credential = readCredential(head, target.query, settings.identity.keys);
     if (credential === null) {
       return route.auth === "optional"
         ? null

@@ -4,6 +4,7 @@
  */
 import type { Refusal } from "#core/errors.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
+import type { Peer } from "./peer.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Reservation } from "#data-plane/metering/reservation.ts";
@@ -17,11 +18,9 @@ export interface Exchange {
   /** The request target as received. */
   readonly target: string;
   readonly httpVersion: string;
-  /** Names and values in turn, as received, duplicates kept. */
-  readonly rawHeaders: readonly string[];
-  /** Address of the socket's peer. */
-  readonly peerAddress: string;
-  readonly encrypted: boolean;
+  /** The header section, or what is wrong with it. */
+  readonly head: RequestHead | Refusal;
+  readonly peer: Peer;
 }
 
 /** A request that passed every check and may be forwarded. */
@@ -30,6 +29,7 @@ export interface Passage {
   readonly requestId: string;
   /** The snapshot this request is served by, to its end, whatever is reloaded meanwhile. */
   readonly runtime: Runtime;
+  /** That of the exchange; with an absolute target its host is the target's. */
   readonly head: RequestHead;
   readonly route: CompiledRoute;
   /** Normalised path and query: what was matched is what is forwarded. */

@@ -21,7 +21,7 @@ import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import { readTarget, type Target } from "#data-plane/route/path.ts";
 import type { Runtime } from "./runtime.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
-import { type RequestHead, readHead } from "#data-plane/wire/head.ts";
+import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
 
 /** A request whose route is known. */
 interface Routed {
@@ -61,10 +61,10 @@ export class Gate {
   /** Runs the phases; synchronous unless the caller is seen for the first time. Rejects only on a bug or when the control plane is gone. */
   enter(exchange: Exchange): Verdict | Promise<Verdict> {
     const runtime = this.#runtime;
-    const requestId = requestIdOf(exchange) ?? runtime.traces.requestId();
+    const requestId = ("requestId" in exchange.head ? exchange.head.requestId : null) ?? runtime.traces.requestId();
     const target = readTarget(exchange.target);
     if (isRefusal(target)) return refused(target, requestId, runtime, null);
-    const head = readHead(exchange, target.authority);
+    const head = headOf(exchange, target.authority);
     if (isRefusal(head)) return refused(head, requestId, runtime, null);
     const found = runtime.routes.find(head.host, exchange.method, target.segments);
     if (found.kind === "none")
@@ -74,9 +74,9 @@ export class Gate {
   }
 
   #identify(routed: Routed): Verdict | Promise<Verdict> {
-    const { exchange, head, route, runtime, target } = routed;
+    const { head, route, runtime, target } = routed;
     if (route.auth === "none") return this.#authorize(routed, null);
-    const credential = readCredential(head.names, exchange.rawHeaders, target.query, runtime.settings.identity.keys);
+    const credential = readCredential(head, target.query, runtime.settings.identity.keys);
     if (credential !== null && isRefusal(credential)) return refusedAt(credential, routed);
     const principal = this.#parts.identifier.identify(credential, route, runtime);
     return principal instanceof Promise
@@ -97,9 +97,8 @@ export class Gate {
     const charged = principal !== null && route.lines.length > 0;
     if (charged && !this.#parts.settler.healthy && runtime.settings.metering.onJournalFailure === "refuse")
       return refusedAt(METERING_DOWN, routed);
-    const clientAddress = clientAddressOf(exchange, head.names, runtime.trustedProxies);
-    const { rawHeaders } = exchange;
-    const applicant = { runtime, route, principal, clientAddress, requestId, rawHeaders };
+    const clientAddress = clientAddressOf(exchange.peer, head, runtime.trustedProxies);
+    const applicant = { runtime, route, principal, clientAddress, requestId, rawHeaders: head.raw };
     const admission = this.#parts.admitter.admit(applicant);
     if (isRefusal(admission)) return refusedAt(admission, routed);
     const passage: Passage = {
@@ -142,14 +141,11 @@ export function bodyRefusal(bytesMax: number): Refusal {
   };
 }
 
-/** A client may name its request, in characters that are safe in logs and headers. */
-function requestIdOf(exchange: Exchange): string | null {
-  const { rawHeaders } = exchange;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const value = rawHeaders[i + 1] ?? "";
-    if (rawHeaders[i]?.toLowerCase() === "x-request-id") return /^[A-Za-z0-9._-]{1,128}$/.test(value) ? value : null;
-  }
-  return null;
+/** The head by which the request is routed, or why there is none. */
+function headOf({ method, head }: Exchange, authority: string | null): RequestHead | Refusal {
+  const fault = methodFault(method);
+  if (fault !== null) return fault;
+  return authority === null || isRefusal(head) ? head : withAuthority(head, authority);
 }
 
 function wrongMethod(allowed: readonly string[]): Refusal {

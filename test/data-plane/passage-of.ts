@@ -13,6 +13,7 @@ import { TraceIds } from "#data-plane/trace-ids.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { readHead } from "#data-plane/wire/head.ts";
+import { Peer } from "#data-plane/peer.ts";
 import { settingsOf } from "#test/config/faults-of.ts";
 
 export interface Asked {
@@ -52,7 +53,8 @@ export function exchangeOf({
   peerAddress = "192.0.2.1",
   encrypted = false,
 }: Asked): Exchange {
-  return { method: "GET", target, httpVersion: "1.1", rawHeaders, peerAddress, encrypted };
+  const head = readHead(rawHeaders, "1.1");
+  return { method: "GET", target, httpVersion: "1.1", head, peer: new Peer(peerAddress, encrypted) };
 }
 
 /** The passage, or why the gate would not let the request through. */
@@ -60,7 +62,7 @@ export function passageOf(asked: Asked): Passage | Refusal {
   const exchange = exchangeOf(asked);
   const target = readTarget(exchange.target);
   if (isRefusal(target)) return target;
-  const head = readHead(exchange, target.authority);
+  const { head } = exchange;
   if (isRefusal(head)) return head;
   const found = runtime.routes.find(head.host, exchange.method, target.segments);
   if (found.kind !== "route") throw new Error(`No route for ${exchange.target}`);
@@ -72,7 +74,7 @@ export function passageOf(asked: Asked): Passage | Refusal {
     route: found.route,
     target: target.text,
     principal: asked.principal ?? null,
-    clientAddress: clientAddressOf(exchange, head.names, runtime.trustedProxies),
+    clientAddress: clientAddressOf(exchange.peer, head, runtime.trustedProxies),
     reservation: null,
     held: null,
     limitState: told(asked.limitHeaders ?? []),

@@ -81,14 +81,21 @@ function throughTraffic({ gateway, acme }: World): readonly Case[] {
       { what: path, send: get(path, theirs), expect: none },
       { what: `${path} by Host`, send: get(path, `Host: ${host}`, mine), expect: none },
       { what: `${path} below the prefix`, send: get(`/_tollgate${path}`, theirs), expect: none },
-      { what: `${path} as absolute target`, send: get(`http://${host}${path}`, theirs), expect: none },
+      { what: `${path} as absolute target`, send: get(`http://${host}${path}`, `Host: ${host}`, theirs), expect: none },
     ]),
     { what: "metrics", send: get("/metrics", theirs), expect: none },
     { what: "metrics below the prefix", send: get("/_tollgate/metrics", theirs), expect: none },
     ...SPELLINGS.map((path) => {
       const isBad = /%2f|\/\/admin|\/;|\\|@/.test(path);
-      return { what: path, send: get(path, theirs), expect: isBad ? anyRefusal(400) : anyRefusal(404) };
+      const authority = /^http:\/\/([^/]+)/.exec(path)?.[1];
+      const asked = authority === undefined ? [theirs] : [`Host: ${authority}`, theirs];
+      return { what: path, send: get(path, ...asked), expect: isBad ? anyRefusal(400) : anyRefusal(404) };
     }),
+    {
+      what: "an absolute target of another host than Host",
+      send: get("http://other.test/private/x", mine),
+      expect: malformed("header:host"),
+    },
     {
       what: "an absolute target of another scheme",
       send: get(`ftp://${host}/admin/accounts`, theirs),

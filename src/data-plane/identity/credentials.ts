@@ -5,6 +5,7 @@
 import { type Refusal, refuse } from "#core/errors.ts";
 import { looksLikeKey } from "#core/key-format.ts";
 import type { IdentitySettings } from "#config/settings.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
 
 export interface Credential {
   readonly kind: "jwt" | "key";
@@ -13,10 +14,9 @@ export interface Credential {
 
 const QUERY_CREDENTIAL = /(?:^|&)(?:api_?key|access_token)=/i;
 
-/** The credential, null when there is none, or why it cannot be taken. `names` as in `RequestHead`. */
+/** The credential, null when there is none, or why it cannot be taken. */
 export function readCredential(
-  names: readonly string[],
-  rawHeaders: readonly string[],
+  { names, raw }: Pick<RequestHead, "names" | "raw">,
   query: string,
   keys: IdentitySettings["keys"],
 ): Credential | Refusal | null {
@@ -27,7 +27,7 @@ export function readCredential(
   for (const [index, name] of names.entries()) {
     if (name !== "authorization" && !keys.headers.includes(name)) continue;
     if (found !== null) return refuse("malformed_request", "credential:two-places", "Credentials in two headers");
-    const value = rawHeaders[2 * index + 1] ?? "";
+    const value = raw[2 * index + 1] ?? "";
     const credential =
       name === "authorization" ? readAuthorization(value, keys) : ({ kind: "key", text: value } as const);
     if ("code" in credential) return credential;

@@ -94,12 +94,12 @@ export class Settlement {
 const NONE: readonly number[] = [];
 
 function measurementOf(passage: Passage, onFault: FaultListener): Measurement | null {
-  const { reservation, route, runtime, exchange, principal, requestId } = passage;
+  const { reservation, route, runtime, head, principal, requestId } = passage;
   const measured = route.lines.slice(route.constants);
   if (reservation === null || measured.length === 0) return null;
   const bodyBytes = runtime.settings.metering.bodyCapBytes;
   const caps = { bodyBytes, eventBytes: Math.min(bodyBytes, EVENT_BYTES_MAX) };
   const concerned = { requestId, route: route.name, account: principal?.account.id ?? null };
   const hear = (meter: string, fault: string) => onFault(meter, fault, concerned);
-  return new Measurement(measured, reservation.units.slice(route.constants), exchange.rawHeaders, caps, hear);
+  return new Measurement(measured, reservation.units.slice(route.constants), head.raw, caps, hear);
 }

@@ -4,30 +4,31 @@
  */
 import type { BlockList } from "node:net";
 import { canonicalAddress, isInSet } from "#core/addresses.ts";
-import type { Exchange, Passage } from "#data-plane/exchange.ts";
+import type { Passage } from "#data-plane/exchange.ts";
+import type { Peer } from "#data-plane/peer.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
 
 export function addForwardedHeaders(headers: string[], passage: Passage): void {
   const { exchange, head, runtime } = passage;
-  const peer = canonicalAddress(exchange.peerAddress) ?? exchange.peerAddress;
-  const trusted = isInSet(runtime.trustedProxies, peer);
-  const chain = trusted ? valueOf(exchange, head.names, "x-forwarded-for") : null;
-  const proto = trusted ? valueOf(exchange, head.names, "x-forwarded-proto") : null;
-  const host = trusted ? valueOf(exchange, head.names, "x-forwarded-host") : null;
-  headers.push("x-forwarded-for", chain === null || chain === "" ? peer : `${chain}, ${peer}`);
-  headers.push("x-forwarded-proto", proto ?? (exchange.encrypted ? "https" : "http"));
+  const { peer } = exchange;
+  const trusted = peer.isIn(runtime.trustedProxies);
+  const chain = trusted ? valueOf(head, "x-forwarded-for") : null;
+  const proto = trusted ? valueOf(head, "x-forwarded-proto") : null;
+  const host = trusted ? valueOf(head, "x-forwarded-host") : null;
+  headers.push("x-forwarded-for", chain === null || chain === "" ? peer.address : `${chain}, ${peer.address}`);
+  headers.push("x-forwarded-proto", proto ?? (peer.encrypted ? "https" : "http"));
   if (head.authority !== "" || host !== null) headers.push("x-forwarded-host", host ?? head.authority);
 }
 
 /** The client's address: the right-most address of the chain that no trusted proxy has; the socket's when the chain is malformed. */
-export function clientAddressOf(exchange: Exchange, names: readonly string[], trustedProxies: BlockList): string {
-  const peer = canonicalAddress(exchange.peerAddress) ?? exchange.peerAddress;
-  if (!isInSet(trustedProxies, peer)) return peer;
-  const chain = valueOf(exchange, names, "x-forwarded-for");
-  if (chain === null) return peer;
-  let client = peer;
+export function clientAddressOf(peer: Peer, head: RequestHead, trustedProxies: BlockList): string {
+  if (!peer.isIn(trustedProxies)) return peer.address;
+  const chain = valueOf(head, "x-forwarded-for");
+  if (chain === null) return peer.address;
+  let client = peer.address;
   for (const text of chain.split(",").reverse()) {
     const address = canonicalAddress(withoutPort(text.trim()));
-    if (address === null) return peer;
+    if (address === null) return peer.address;
     client = address;
     if (!isInSet(trustedProxies, address)) return client;
   }
@@ -40,11 +41,11 @@ function withoutPort(text: string): string {
   return bracketed ?? text.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1");
 }
 
-function valueOf(exchange: Exchange, names: readonly string[], wanted: string): string | null {
+function valueOf({ names, raw }: RequestHead, wanted: string): string | null {
   let value: string | null = null;
   for (const [index, name] of names.entries()) {
     if (name !== wanted) continue;
-    const line = exchange.rawHeaders[2 * index + 1] ?? "";
+    const line = raw[2 * index + 1] ?? "";
     value = value === null ? line : `${value}, ${line}`;
   }
   return value;

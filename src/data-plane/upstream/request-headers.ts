@@ -9,7 +9,7 @@ import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
 import { addForwardedHeaders } from "./forwarded-headers.ts";
 
 export function upstreamRequestHeaders(passage: Passage, targetHost: string): string[] {
-  const { head, exchange, route } = passage;
+  const { head, route } = passage;
   const headers: string[] = [
     "host",
     route.upstream.settings.host === "target" ? targetHost : head.authority || targetHost,
@@ -23,7 +23,7 @@ export function upstreamRequestHeaders(passage: Passage, targetHost: string): st
     // A compressed answer cannot be looked into.
     if (name === "accept-encoding" && route.readsAnswer) continue;
     if (name === "traceparent") traced = true;
-    headers.push(exchange.rawHeaders[2 * index] ?? name, exchange.rawHeaders[2 * index + 1] ?? "");
+    headers.push(head.raw[2 * index] ?? name, head.raw[2 * index + 1] ?? "");
   }
   headers.push("x-request-id", passage.requestId);
   if (route.readsAnswer) headers.push("accept-encoding", "identity");

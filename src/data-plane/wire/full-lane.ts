@@ -12,9 +12,11 @@ import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
+import { readHead } from "./head.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
@@ -42,6 +44,7 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections = new Connections();
   readonly #unreadableSockets = new WeakSet<Duplex>();
+  readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
     this.#parts = parts;
@@ -104,6 +107,13 @@ export class FullLane implements ForwardHost {
     await closed;
   }
 
+  #exchangeOf(request: IncomingMessage): Exchange {
+    const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
+    const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
+    this.#peers.set(socket, peer);
+    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+  }
+
   #handle(request: IncomingMessage, response: ServerResponse, beforeBody?: () => void): void {
     const started = performance.now();
     const { metrics } = this.#parts;
@@ -116,7 +126,7 @@ export class FullLane implements ForwardHost {
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
-      () => this.#parts.gate.enter(exchangeOf(request)),
+      () => this.#parts.gate.enter(this.#exchangeOf(request)),
       (verdict) => {
         const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
         if (route !== null) metric = route.metric;
@@ -200,7 +210,7 @@ export class FullLane implements ForwardHost {
     }
     const fault = upgradeFault(request);
     whenDecided(
-      () => (fault === null ? this.#parts.gate.enter(exchangeOf(request)) : this.#refusedBefore(fault)),
+      () => (fault === null ? this.#parts.gate.enter(this.#exchangeOf(request)) : this.#refusedBefore(fault)),
       (verdict) => this.#upgrades.take(verdict, request, socket, head),
       (error) => this.#upgrades.take(this.#failure(error), request, socket, head),
     );
@@ -216,17 +226,6 @@ function drains(request: IncomingMessage): boolean {
     request.headers.expect === undefined &&
     length <= DRAIN_BYTES_MAX
   );
-}
-
-function exchangeOf(request: IncomingMessage): Exchange {
-  return {
-    method: request.method ?? "",
-    target: request.url ?? "",
-    httpVersion: request.httpVersion,
-    rawHeaders: request.rawHeaders,
-    peerAddress: request.socket.remoteAddress ?? "",
-    encrypted: "encrypted" in request.socket,
-  };
 }
 
 /** Hands the verdict on, at once when it is there at once. */

@@ -1,21 +1,27 @@
 /**
- * Phase 1, parse: the strict reading of a request head that node's own parser does not do. Worker thread, pure.
- * node:http lets duplicate singletons, underscore twins and odd transfer codings pass; here they are refused.
- * Not here: the path (`route/path.ts`) and credentials (`identity/credentials.ts`).
+ * Phase 1, parse: the strict reading of a header section, the same for both lanes. Worker thread, pure.
+ * A lane gives names and values as it cut them out of the bytes; node:http lets duplicate singletons, underscore twins and odd
+ * transfer codings pass, here they are refused.
+ * Not here: the path (`route/path.ts`), credentials (`identity/credentials.ts`) and the cutting (`http1/`, node:http).
  */
 import type { Refusal } from "#core/errors.ts";
-import type { Exchange } from "#data-plane/exchange.ts";
 import { isProtectedHeader, isSingleton } from "./header-names.ts";
 
-const HEADER_COUNT_MAX = 256;
+export const HEADER_COUNT_MAX = 256;
 const CONNECTION_OPTIONS_MAX = 32;
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 // Control characters but HTAB (RFC 9110 §5.5).
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/; // biome-ignore lint: the control characters are the point
 const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/;
+const LENGTH = /^(0|[1-9]\d{0,15})$/;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const NO_OPTIONS: readonly string[] = [];
 
-/** What the later phases need of the headers. `names[i]` is the lower-case name of `rawHeaders[2 * i]`. */
+/** What the later phases need of the header section. A lane may use one for many requests whose sections are equal. */
 export interface RequestHead {
+  /** Names and values in turn, as received, duplicates kept. */
+  readonly raw: readonly string[];
+  /** `names[i]` is `raw[2 * i]` in lower case. */
   readonly names: readonly string[];
   /** Host without port and trailing dot, lower case; empty on HTTP/1.0 without one. */
   readonly host: string;
@@ -26,7 +32,10 @@ export interface RequestHead {
   readonly chunked: boolean;
   /** Lower-case names the client listed in `Connection`; they go no further. */
   readonly connectionOptions: readonly string[];
+  /** The `Upgrade` field; null: none. */
   readonly upgrade: string | null;
+  /** The name the client gave its request, in characters that are safe in logs and headers; null: none, or no such one. */
+  readonly requestId: string | null;
 }
 
 /** Whether the request has a body. */
@@ -34,32 +43,9 @@ export function hasBody(head: RequestHead): boolean {
   return head.chunked || (head.contentLength !== null && head.contentLength > 0);
 }
 
-/** Reads the head, or says what is wrong with it. `rule` of the refusal names the check. */
-export function readHead(exchange: Exchange, authorityOfTarget: string | null): RequestHead | Refusal {
-  const { rawHeaders } = exchange;
-  if (!METHODS.has(exchange.method)) return unknownMethod(exchange.method);
-  if (rawHeaders.length > HEADER_COUNT_MAX * 2) {
-    return {
-      code: "headers_too_large",
-      rule: "header:count",
-      detail: `More than ${HEADER_COUNT_MAX} header fields`,
-      close: true,
-    };
-  }
-  const names: string[] = [];
-  const seen = new Map<string, string>();
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? "").toLowerCase();
-    const value = rawHeaders[i + 1] ?? "";
-    const fault = checkField(name, value, seen);
-    if (fault !== null) return fault;
-    seen.set(name, seen.has(name) ? `${seen.get(name)},${value}` : value);
-    names.push(name);
-  }
-  return readFacts(exchange, names, seen, authorityOfTarget);
-}
-
-function unknownMethod(method: string): Refusal {
+/** Why a method is refused; null when it is not. */
+export function methodFault(method: string): Refusal | null {
+  if (METHODS.has(method)) return null;
   return {
     code: "method_not_allowed",
     rule: "method:unknown",
@@ -67,6 +53,39 @@ function unknownMethod(method: string): Refusal {
     headers: ["Allow", [...METHODS].join(", ")],
     close: true,
   };
+}
+
+/** Reads the section, or says what is wrong with it; `rule` of the refusal names the check. `raw` is names and values in turn. */
+export function readHead(raw: readonly string[], httpVersion: string): RequestHead | Refusal {
+  if (raw.length > HEADER_COUNT_MAX * 2) return tooManyFields();
+  const names: string[] = [];
+  const seen = new Map<string, string>();
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] ?? "").toLowerCase();
+    const value = raw[i + 1] ?? "";
+    const fault = checkField(name, value, seen);
+    if (fault !== null) return fault;
+    const before = seen.get(name);
+    seen.set(name, before === undefined ? value : `${before},${value}`);
+    names.push(name);
+  }
+  return readFacts(raw, names, seen, httpVersion);
+}
+
+export function tooManyFields(): Refusal {
+  const detail = `More than ${HEADER_COUNT_MAX} header fields`;
+  return { code: "headers_too_large", rule: "header:count", detail, close: true };
+}
+
+/**
+ * The head as an absolute target has it: the target says the host (RFC 9112 §3.2.2), and a Host field that says another one is
+ * refused rather than dropped.
+ */
+export function withAuthority(head: RequestHead, authority: string): RequestHead | Refusal {
+  if (head.authority !== "" && head.authority.toLowerCase() !== authority.toLowerCase())
+    return malformed("header:host", "Host is not the one of the request target");
+  const host = readHost(authority, "1.1");
+  return typeof host === "string" ? { ...head, host, authority } : host;
 }
 
 function checkField(name: string, value: string, seen: ReadonlyMap<string, string>): Refusal | null {
@@ -80,39 +99,41 @@ function checkField(name: string, value: string, seen: ReadonlyMap<string, strin
 }
 
 function readFacts(
-  exchange: Exchange,
+  raw: readonly string[],
   names: readonly string[],
   seen: ReadonlyMap<string, string>,
-  authorityOfTarget: string | null,
+  httpVersion: string,
 ): RequestHead | Refusal {
-  const framing = readFraming(exchange, seen);
+  const framing = readFraming(seen.get("content-length"), seen.get("transfer-encoding"), httpVersion);
   if ("code" in framing) return framing;
-  const authority = authorityOfTarget ?? seen.get("host") ?? "";
-  const host = readHost(authority, exchange.httpVersion);
+  const authority = seen.get("host") ?? "";
+  const host = readHost(authority, httpVersion);
   if (typeof host !== "string") return host;
   const connectionOptions = readConnection(seen.get("connection"));
-  if (!Array.isArray(connectionOptions)) return connectionOptions;
-  return { names, host, authority, ...framing, connectionOptions, upgrade: seen.get("upgrade") ?? null };
+  if ("code" in connectionOptions) return connectionOptions;
+  const upgrade = seen.get("upgrade") ?? null;
+  const id = seen.get("x-request-id");
+  const requestId = id !== undefined && REQUEST_ID.test(id) ? id : null;
+  return { raw, names, host, authority, ...framing, connectionOptions, upgrade, requestId };
 }
 
 /** RFC 9112 §6, strictly: one framing, one length of digits, one coding that is exactly `chunked`. */
 function readFraming(
-  exchange: Exchange,
-  seen: ReadonlyMap<string, string>,
+  length: string | undefined,
+  coding: string | undefined,
+  httpVersion: string,
 ): { readonly contentLength: number | null; readonly chunked: boolean } | Refusal {
-  const length = seen.get("content-length");
-  const coding = seen.get("transfer-encoding");
   if (coding === undefined && length === undefined) return { contentLength: null, chunked: false };
   if (coding !== undefined && length !== undefined) {
     return malformed("framing:both", "Content-Length and Transfer-Encoding together");
   }
   if (coding !== undefined) {
-    const exact = coding.toLowerCase() === "chunked" && exchange.httpVersion === "1.1";
+    const exact = coding.toLowerCase() === "chunked" && httpVersion === "1.1";
     return exact
       ? { contentLength: null, chunked: true }
       : malformed("framing:coding", "Transfer-Encoding is not exactly chunked");
   }
-  if (length === undefined || !/^(0|[1-9]\d{0,15})$/.test(length) || Number(length) > Number.MAX_SAFE_INTEGER) {
+  if (length === undefined || !LENGTH.test(length) || Number(length) > Number.MAX_SAFE_INTEGER) {
     return malformed("framing:length", "Content-Length is not a plain number");
   }
   return { contentLength: Number(length), chunked: false };
@@ -133,8 +154,8 @@ function hostName(authority: string): string {
 }
 
 /** RFC 9110 §7.6.1: the client may name its own hop-by-hop fields, but none that the gateway vouches for. */
-function readConnection(value: string | undefined): string[] | Refusal {
-  if (value === undefined) return [];
+function readConnection(value: string | undefined): readonly string[] | Refusal {
+  if (value === undefined) return NO_OPTIONS;
   const options = value
     .toLowerCase()
     .split(",")

@@ -40,16 +40,7 @@ function underWay(path: string, failure: "refuse" | "serve" = "refuse") {
   const admission = site.admit(callerOf(runtime, account), path);
   if (isRefusal(admission)) throw new Error(admission.rule);
   const faults: string[] = [];
-  const exchange = {
-    method: "GET",
-    target: `/${path}`,
-    httpVersion: "1.1",
-    rawHeaders: [],
-    peerAddress: "192.0.2.1",
-    encrypted: false,
-  };
-  // What a settlement asks of a passage.
-  const passage = { exchange, runtime, route: routeOf(runtime, path), ...admission } as unknown as Passage;
+  const passage = { head: { raw: [] }, runtime, route: routeOf(runtime, path), ...admission } as unknown as Passage;
   const settlement = new Settlement(site.worker().settler, passage, (meter, fault) => faults.push(`${meter} ${fault}`));
   return { site, settlement, faults, journal: site.worker().journal };
 }

@@ -10,8 +10,9 @@ const TRUSTED = addressSet(["10.0.0.0/8", "2001:db8::/32"]);
 
 function client(peerAddress: string, ...chains: readonly string[]): string {
   const rawHeaders = ["Host", "a.test", ...chains.flatMap((chain) => ["X-Forwarded-For", chain])];
-  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  return clientAddressOf(exchangeOf({ rawHeaders, peerAddress }), names, TRUSTED);
+  const { head, peer } = exchangeOf({ rawHeaders, peerAddress });
+  if (isRefusal(head)) throw new Error(`Refused by ${head.rule}`);
+  return clientAddressOf(peer, head, TRUSTED);
 }
 
 test.each<readonly [what: string, peer: string, chains: readonly string[], address: string]>([
