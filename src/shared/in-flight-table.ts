@@ -2,14 +2,15 @@
  * What each worker has reserved and not settled, in shared memory, so that the main thread can give it back when the worker dies.
  * Each worker writes its own row, the main thread reads it after the worker's end.
  *
- * Row of f64: the journal position of a charge being written (segment number, byte offset), then for each slot the place in the
+ * Row of f64: the number of the journal segment that charges are being written to, then for each slot the place in the
  * counter table + 1, the place in the slot table (`slot-table.ts`) + 1 + 2^32, or for units taken off a gauge the place in the counter
- * table + 1 + 2^33 (0 = free), and the units. While a charge is being written its units stand negated: whether it counts then depends on
- * whether the record got into the segment.
+ * table + 1 + 2^33 (0 = free); the units; and where in the segment the charge's record begins. While a charge is being written its units
+ * stand negated: whether it counts then depends on whether the record got into the segment.
  */
 const SLOTS = 131_072;
-const HEAD_CELLS = 2;
-const ROW_CELLS = HEAD_CELLS + SLOTS * 2;
+const HEAD_CELLS = 1;
+const SLOT_CELLS = 3;
+const ROW_CELLS = HEAD_CELLS + SLOTS * SLOT_CELLS;
 /** Tells a place of the slot table from one of the counter table. */
 const SLOT_TABLE = 2 ** 32;
 /** Tells units taken off from units taken. */
@@ -57,7 +58,7 @@ export class InFlight {
   #note(place: number, units: number): number {
     const slot = this.#free.pop() ?? (this.#used < SLOTS ? this.#used++ : -1);
     if (slot === -1) return -1;
-    const at = HEAD_CELLS + slot * 2;
+    const at = cellOf(slot);
     this.#row[at + 1] = units;
     this.#row[at] = place;
     return slot;
@@ -65,17 +66,17 @@ export class InFlight {
 
   /** The units of a reservation are others now: its counter was changed. */
   change(slot: number, units: number): void {
-    if (slot !== -1) this.#row[HEAD_CELLS + slot * 2 + 1] = units;
+    if (slot !== -1) this.#row[cellOf(slot) + 1] = units;
   }
 
-  /** Says that the record for these slots is about to be written. */
-  charging(slots: readonly number[], position: JournalPosition): void {
-    this.#row[0] = position.segment;
-    this.#row[1] = position.bytes;
+  /** Says that the record for these slots is about to be written there. All that are being written at one time are of one segment. */
+  charging(slots: readonly number[], { segment, bytes }: JournalPosition): void {
+    this.#row[0] = segment;
     for (const slot of slots) {
       if (slot === -1) continue;
-      const at = HEAD_CELLS + slot * 2 + 1;
-      this.#row[at] = -Math.abs(this.#row[at] ?? 0);
+      const at = cellOf(slot);
+      this.#row[at + 2] = bytes;
+      this.#row[at + 1] = -Math.abs(this.#row[at + 1] ?? 0);
     }
   }
 
@@ -86,9 +87,13 @@ export class InFlight {
 
   clearOne(slot: number): void {
     if (slot === -1) return;
-    this.#row[HEAD_CELLS + slot * 2] = 0;
+    this.#row[cellOf(slot)] = 0;
     this.#free.push(slot);
   }
+}
+
+function cellOf(slot: number): number {
+  return HEAD_CELLS + slot * SLOT_CELLS;
 }
 
 /** What a worker that has ended left reserved. */
@@ -107,13 +112,17 @@ export function takeLeftBehind(
 ): readonly LeftBehind[] {
   const row = new Float64Array(buffer, worker * ROW_CELLS * 8, ROW_CELLS);
   const left: LeftBehind[] = [];
-  let written: boolean | null = null;
-  for (let at = HEAD_CELLS; at < ROW_CELLS; at += 2) {
+  const written = new Map<number, boolean>();
+  const isIn = (bytes: number) => {
+    const known = written.get(bytes) ?? isWritten({ segment: row[0] ?? 0, bytes });
+    written.set(bytes, known);
+    return known;
+  };
+  for (let at = HEAD_CELLS; at < ROW_CELLS; at += SLOT_CELLS) {
     const place = row[at] ?? 0;
     const units = row[at + 1] ?? 0;
     if (place === 0 || units === 0) continue;
-    if (units < 0) written ??= isWritten({ segment: row[0] ?? 0, bytes: row[1] ?? 0 });
-    if (units > 0 || written === false) left.push(leftAt(place, Math.abs(units)));
+    if (units > 0 || !isIn(row[at + 2] ?? 0)) left.push(leftAt(place, Math.abs(units)));
   }
   row.fill(0);
   return left;
@@ -124,7 +133,7 @@ export function reservedUnits(buffer: SharedArrayBuffer): ReadonlyMap<number, nu
   const cells = new Float64Array(buffer);
   const reserved = new Map<number, number>();
   for (let row = 0; row < cells.length; row += ROW_CELLS) {
-    for (let at = row + HEAD_CELLS; at < row + ROW_CELLS; at += 2) {
+    for (let at = row + HEAD_CELLS; at < row + ROW_CELLS; at += SLOT_CELLS) {
       const place = cells[at] ?? 0;
       const { table, entry, units } = leftAt(place, Math.abs(cells[at + 1] ?? 0));
       if (place !== 0 && table === "counters") reserved.set(entry, (reserved.get(entry) ?? 0) + units);

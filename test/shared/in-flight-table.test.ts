@@ -9,8 +9,8 @@ import {
   takeLeftBehind,
 } from "#shared/in-flight-table.ts";
 
-/** Two cells of f64 each, behind two for the journal's position. */
-const SLOTS = (createInFlight(1).byteLength / 8 - 2) / 2;
+/** Three cells of f64 each, behind one for the journal's segment. */
+const SLOTS = (createInFlight(1).byteLength / 8 - 1) / 3;
 const unwritten = () => false;
 const written = () => true;
 
@@ -54,6 +54,22 @@ test.each([[written, []], [unwritten, [{ table: "counters", entry: 5, units: 9 }
     expect(open).toBeGreaterThanOrEqual(0);
   },
 ); // biome-ignore format: one table
+
+test("of charges that were being written together those come back whose own record is not there", () => {
+  const buffer = createInFlight(1);
+  const mine = new InFlight(buffer, 0);
+  const [first, second, third] = [[mine.add(1, 10)], [mine.add(2, 20), mine.add(3, 30)], [mine.add(4, 40)]];
+  mine.charging(first, { segment: 2, bytes: 8 });
+  mine.charging(second, { segment: 2, bytes: 100 });
+  mine.charging(third, { segment: 2, bytes: 200 });
+  const asked: JournalPosition[] = [];
+  const left = takeLeftBehind(buffer, 0, (position) => {
+    asked.push(position);
+    return position.bytes < 200;
+  });
+  expect(left).toEqual([{ table: "counters", entry: 4, units: 40 }]);
+  expect(asked).toEqual([8, 100, 200].map((bytes) => ({ segment: 2, bytes })));
+});
 
 test("units taken off for a charge are put back unless the record is there", () => {
   for (const isWritten of [written, unwritten]) {

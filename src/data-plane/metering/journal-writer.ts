@@ -1,6 +1,6 @@
 /**
  * Appends charges to this worker's journal segment. Worker thread; the only writer of its files.
- * A record is written whole before `append` returns (page cache: it survives any crash of the process). With durability
+ * Records are staged and written together by `flush`: what it has written survives any crash of the process (page cache). With durability
  * `disk` the file is also synced 20 ms after a record, one sync at a time, and no request waits for it.
  * After a failed write the segment is given up and a new one tried each second, so that nothing is ever appended behind a torn
  * record. So it is after a failed sync: what such a sync leaves on the disk nobody knows, and a later one that succeeds says
@@ -24,7 +24,8 @@ import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { segmentFile } from "#shared/segment-name.ts";
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
-const SCRATCH_BYTES = 256 * 1024;
+/** Records that are staged for one write. */
+const BATCH_BYTES = 256 * 1024;
 const RETRY_MS = 1000;
 const SYNC_MS = 20;
 
@@ -40,7 +41,9 @@ export class JournalWriter {
   readonly #place: JournalPlace;
   readonly #metrics: WorkerMetrics;
   readonly #onFailure: (error: unknown) => void;
-  readonly #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
+  readonly #batch = Buffer.allocUnsafe(BATCH_BYTES);
+  #stagedBytes = 0;
+  #stagedRecords = 0;
   #durability: MeteringSettings["durability"];
   /** -1: no segment can be written just now. */
   #fd = -1;
@@ -78,41 +81,55 @@ export class JournalWriter {
     this.#durability = durability;
   }
 
-  /** Where the next record begins. Starts a new segment when this one is full. */
+  /** Where the next record begins. Starts a new segment when this one is full and nothing is staged. */
   position(): JournalPosition {
-    if (this.#fd !== -1 && this.#bytes >= SEGMENT_BYTES_MAX) this.#open();
-    return { segment: this.#number, bytes: this.#bytes };
+    if (this.#fd !== -1 && this.#bytes >= SEGMENT_BYTES_MAX && this.#stagedBytes === 0) this.#open();
+    return { segment: this.#number, bytes: this.#bytes + this.#stagedBytes };
   }
 
-  /** Whether the record is in the file. */
-  append(
+  /**
+   * Puts a record behind those that the next `flush` writes. Returns the bytes that are staged now, -1: there is no room for it beside the
+   * others, or nothing can be written.
+   */
+  stage(
     head: ChargeHead,
     frame: ChargeFrame,
     first: boolean,
     status: number,
     units: readonly number[],
     burns: readonly Burn[],
-  ): boolean {
-    if (this.#fd === -1) return false;
-    const length = writeRecord(this.#scratch, 0, head, frame, first, status, units, burns);
-    if (length === -1) return false;
-    if (!this.#write(this.#scratch.subarray(0, length))) return false;
-    this.#metrics.count("journal_records");
-    this.#metrics.count("journal_bytes", length);
-    if (this.#durability === "disk") this.#scheduleSync();
-    return true;
+  ): number {
+    if (this.#fd === -1) return -1;
+    const end = writeRecord(this.#batch, this.#stagedBytes, head, frame, first, status, units, burns);
+    if (end === -1) return -1;
+    this.#stagedBytes = end;
+    this.#stagedRecords++;
+    return end;
   }
 
-  #write(bytes: Buffer): boolean {
+  /** How many of the staged bytes are in the file now; the records that end within them count. Nothing is staged afterwards. */
+  flush(): number {
+    const [bytes, records] = [this.#stagedBytes, this.#stagedRecords];
+    this.#stagedBytes = 0;
+    this.#stagedRecords = 0;
+    if (this.#fd === -1) return 0;
+    const written = this.#write(this.#batch.subarray(0, bytes));
+    if (written === bytes) this.#metrics.count("journal_records", records);
+    this.#metrics.count("journal_bytes", written);
+    if (written > 0 && this.#durability === "disk") this.#scheduleSync();
+    return written;
+  }
+
+  /** Bytes that got into the file: all, or fewer before a failure. */
+  #write(bytes: Buffer): number {
+    let written = 0;
     try {
-      let written = 0;
       while (written < bytes.length) written += writeSync(this.#fd, bytes, written, bytes.length - written);
       this.#bytes += written;
-      return true;
     } catch (error) {
       this.#giveUp(error, true);
-      return false;
     }
+    return written;
   }
 
   /** Starts the next segment; on failure tries again later. */

@@ -24,8 +24,10 @@ export interface Reservation {
   readonly slots: readonly number[][];
   /** Credits taken by line. */
   readonly credits: readonly TakenCredits[][];
-  /** Whether the journal has the request already. */
+  /** Whether the journal has the request already, or a record that is staged for it. */
   journaled: boolean;
   /** Settled or released as a whole. */
   over: boolean;
+  /** A charge of it could not be written. */
+  lost: boolean;
 }

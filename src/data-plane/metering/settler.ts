@@ -1,7 +1,8 @@
 /**
  * Phase 7, settle: what a request reserved is kept, adjusted and journaled, or given back. Worker thread.
- * Invariant M1: a `settle…` returns only after the journal has the record, and nobody writes the bytes it stands for before it
- * returns: the answer's head for constant lines, its last byte for measured ones.
+ * Charges are staged, and a `flush` writes all that are staged with one call: many requests share it. Invariant M1: nobody writes the bytes
+ * a charge stands for before the flush behind it returned, and found it not lost: the answer's head for constant lines, its last byte
+ * for measured ones.
  */
 import type { CountWhen } from "#config/settings.ts";
 import type { Burn, ChargeFrame } from "#shared/journal-format.ts";
@@ -17,11 +18,24 @@ import type { Reservation } from "./reservation.ts";
 const NO_BURNS: readonly Burn[] = [];
 const NO_SLOTS: readonly number[] = [];
 
+/** A charge whose record is to be written: that of the lines `from` to before `to`. */
+interface Staged {
+  readonly reservation: Reservation;
+  readonly units: readonly number[];
+  readonly from: number;
+  readonly to: number;
+  /** Slots of the in-flight table it is noted in. */
+  readonly noted: readonly number[];
+  /** Where its record ends among the staged bytes. */
+  end: number;
+}
+
 export class Settler {
   readonly #journal: JournalWriter;
   readonly #counters: CounterTable;
   readonly #inFlight: InFlight;
   readonly #burner: CreditBurner;
+  #staged: Staged[] = [];
 
   constructor(journal: JournalWriter, counters: CounterTable, inFlight: InFlight, burner: CreditBurner) {
     this.#journal = journal;
@@ -35,42 +49,67 @@ export class Settler {
     return this.#journal.healthy;
   }
 
+  /** Stages and flushes at once. False: the charge could not be written, and what was reserved went back. */
+  settle(reservation: Reservation, status: number, measured: readonly number[] | null): boolean {
+    this.stage(reservation, status, measured);
+    this.flush();
+    return !reservation.lost;
+  }
+
+  /** As `settle`, for the measured lines. */
+  settleMeasured(reservation: Reservation, status: number, measured: readonly number[]): boolean {
+    this.stageMeasured(reservation, status, measured);
+    this.flush();
+    return !reservation.lost;
+  }
+
   /**
    * Settles by the status the client is about to get; `measured` are the units of the measured lines, null when they are not known
-   * yet (`settleMeasured` follows). False: the charge could not be written, and everything went back.
+   * yet (`stageMeasured` follows).
    */
-  settle(reservation: Reservation, status: number, measured: readonly number[] | null): boolean {
-    if (reservation.over) return true;
+  stage(reservation: Reservation, status: number, measured: readonly number[] | null): void {
+    if (reservation.over) return;
     const { limits } = reservation;
     const { constants, lines, countWhen } = limits.route;
-    if (!counts(countWhen, status)) {
-      this.release(reservation);
-      return true;
-    }
-    if (measured === null) return constants === 0 || this.#settleConstants(reservation, status);
+    if (!counts(countWhen, status)) return this.release(reservation);
+    if (measured === null) return this.#stageConstants(reservation, status);
     reservation.over = true;
     const units = lines.map((_, index) =>
       index < constants ? this.#constant(reservation, index, status) : (measured[index - constants] ?? 0),
     );
     for (let index = constants; index < lines.length; index++) this.#adjust(reservation, index, units[index] ?? 0);
-    return this.#write(reservation, limits.frames?.all ?? null, status, units, 0, lines.length);
+    this.#stage(reservation, limits.frames?.all ?? null, status, units, 0, lines.length);
   }
 
-  #settleConstants(reservation: Reservation, status: number): boolean {
+  #stageConstants(reservation: Reservation, status: number): void {
     const { limits, units } = reservation;
     const { constants } = limits.route;
+    if (constants === 0) return;
     const final = units.slice(0, constants).map((_, index) => this.#constant(reservation, index, status));
-    return this.#write(reservation, limits.frames?.constant ?? null, status, final, 0, constants);
+    this.#stage(reservation, limits.frames?.constant ?? null, status, final, 0, constants);
   }
 
-  /** Settles the measured lines. False: the charge could not be written, and what was reserved for them went back. */
-  settleMeasured(reservation: Reservation, status: number, measured: readonly number[]): boolean {
-    if (reservation.over) return true;
+  /** Settles the measured lines. */
+  stageMeasured(reservation: Reservation, status: number, measured: readonly number[]): void {
+    if (reservation.over) return;
     reservation.over = true;
     const { limits } = reservation;
     const { constants, lines } = limits.route;
     measured.forEach((units, index) => this.#adjust(reservation, constants + index, units));
-    return this.#write(reservation, limits.frames?.measured ?? null, status, measured, constants, lines.length);
+    this.#stage(reservation, limits.frames?.measured ?? null, status, measured, constants, lines.length);
+  }
+
+  /** Writes what is staged. What cannot be written goes back, and its reservation is `lost`. */
+  flush(): void {
+    const staged = this.#staged;
+    if (staged.length === 0) return;
+    this.#staged = [];
+    const written = this.#journal.flush();
+    for (const charge of staged) {
+      if (charge.end <= written) this.#written(charge);
+      else this.#undo(charge);
+    }
+    for (const { reservation } of staged) if (reservation.lost) this.#giveUp(reservation);
   }
 
   /** Gives everything back that is not settled. */
@@ -138,16 +177,16 @@ export class Settler {
     }
   }
 
-  /** Journals the lines from `from` to before `to`; on failure they go back. */
-  #write(
+  /** Stages the record of the lines `from` to before `to`. */
+  #stage(
     reservation: Reservation,
     frame: ChargeFrame | null,
     status: number,
     units: readonly number[],
     from: number,
     to: number,
-  ): boolean {
-    if (frame === null) return true;
+  ): void {
+    if (frame === null) return;
     const { slots, credits } = reservation;
     const noted: number[] = [];
     let burns = NO_BURNS;
@@ -158,25 +197,31 @@ export class Settler {
       for (const { slot } of taken) noted.push(slot);
       burns = [...burns, ...burnsOf(taken)];
     }
-    this.#inFlight.charging(noted, this.#journal.position());
-    const written = this.#journal.append(reservation, frame, !reservation.journaled, status, units, burns);
-    if (written) {
-      reservation.journaled = true;
-      this.#inFlight.clear(noted);
-      this.#keep(reservation, units, from, to);
-      return true;
-    }
-    for (let index = from; index < to; index++) this.#giveBack(reservation, index, units[index - from] ?? 0);
-    for (let index = to; index < slots.length; index++)
-      this.#giveBack(reservation, index, reservation.units[index] ?? 0);
-    reservation.over = true;
-    return false;
+    const charge = { reservation, units, from, to, noted, end: 0 };
+    const first = !reservation.journaled;
+    if (this.#stageRecord(charge, frame, first, status, burns)) return;
+    // No room beside the others: they are written first. Alone it must fit.
+    this.flush();
+    if (this.#stageRecord(charge, frame, first, status, burns)) return;
+    this.#undo(charge);
+    this.#giveUp(reservation);
   }
 
-  /** What is no sum is put into the counters when it is in the journal. */
-  #keep({ limits }: Reservation, units: readonly number[], from: number, to: number): void {
+  #stageRecord(charge: Staged, frame: ChargeFrame, first: boolean, status: number, burns: readonly Burn[]): boolean {
+    const { reservation, units, noted } = charge;
+    this.#inFlight.charging(noted, this.#journal.position());
+    charge.end = this.#journal.stage(reservation, frame, first, status, units, burns);
+    if (charge.end === -1) return false;
+    reservation.journaled = true;
+    this.#staged.push(charge);
+    return true;
+  }
+
+  /** The record is in the journal. What is no sum is put into the counters only now. */
+  #written({ reservation, units, from, to, noted }: Staged): void {
+    this.#inFlight.clear(noted);
     for (let index = from; index < to; index++) {
-      const line = limits.lines[index];
+      const line = reservation.limits.lines[index];
       if (line === undefined || line.line.op === "add") continue;
       const value = units[index - from] ?? 0;
       for (const { counter } of line.counters) {
@@ -184,6 +229,21 @@ export class Settler {
         else this.#counters.set(counter, value);
       }
     }
+  }
+
+  /** The record could not be written. */
+  #undo({ reservation, units, from, to }: Staged): void {
+    reservation.lost = true;
+    for (let index = from; index < to; index++) this.#giveBack(reservation, index, units[index - from] ?? 0);
+  }
+
+  /** What is still reserved for a request that lost a charge goes back too. */
+  #giveUp(reservation: Reservation): void {
+    if (reservation.over) return;
+    reservation.over = true;
+    const { constants, lines } = reservation.limits.route;
+    for (let index = constants; index < lines.length; index++)
+      this.#giveBack(reservation, index, reservation.units[index] ?? 0);
   }
 
   #giveBack({ limits, slots, credits }: Reservation, index: number, units: number): void {

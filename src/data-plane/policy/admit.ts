@@ -138,6 +138,7 @@ class Taking {
       credits: this.#credits,
       journaled: false,
       over: false,
+      lost: false,
     };
   }
 

@@ -6,12 +6,13 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { isRefusal } from "#data-plane/exchange.ts";
 import type { Admission } from "#data-plane/policy/admit.ts";
+import { reservedUnits } from "#shared/in-flight-table.ts";
 import { holderOf, counterName } from "#shared/counter-shapes.ts";
 import { windowAt } from "#core/windows.ts";
 import type { Charge } from "#shared/journal-format.ts";
 import { LimitSite } from "#test/data-plane/policy/limit-site.ts";
 import { type Mood, WorkerDied } from "./flaky-journal.ts";
-import { LimitModel, type Taking } from "./limit-model.ts";
+import { LimitModel, type StagedRecord, type Taking } from "./limit-model.ts";
 import { callersOf, PATHS, START_MS, worldRuntime } from "./limit-world.ts";
 
 const WORKERS = 3;
@@ -33,7 +34,7 @@ afterEach(() => {
 
 /** One thing that happens; numbers choose among what there is. */
 interface Step {
-  readonly kind: "admit" | "head" | "whole" | "end" | "release" | "kill" | "wait";
+  readonly kind: "admit" | "head" | "whole" | "end" | "release" | "flush" | "kill" | "wait";
   readonly who: number;
   readonly which: number;
   readonly worker: number;
@@ -48,12 +49,13 @@ const anyKind = fc.oneof(
   { weight: 3, arbitrary: fc.constant("head" as const) },
   { weight: 6, arbitrary: fc.constant("whole" as const) },
   { weight: 3, arbitrary: fc.constant("end" as const) },
+  { weight: 4, arbitrary: fc.constant("flush" as const) },
   { weight: 2, arbitrary: fc.constantFrom("release" as const, "wait" as const) },
   { weight: 1, arbitrary: fc.constantFrom("kill" as const, "wait" as const) },
 );
 const anyMood = fc.oneof(
   { weight: 25, arbitrary: fc.constant("well" as const) },
-  { weight: 2, arbitrary: fc.constant("fail" as const) },
+  { weight: 2, arbitrary: fc.constantFrom("fail" as const, "half" as const) },
   { weight: 2, arbitrary: fc.constantFrom("die-before" as const, "die-torn" as const, "die-after" as const) },
 );
 
@@ -76,12 +78,15 @@ class Pair {
   readonly surprises: string[] = [];
   readonly #real = new Map<Taking, Admission>();
   readonly #headed = new Set<Taking>();
+  /** What each worker has staged, in order. */
+  readonly #staged: StagedRecord[][] = Array.from({ length: WORKERS }, () => []);
   #requests = 0;
 
   do(step: Step): void {
     if (step.kind === "admit") this.#admit(step);
     else if (step.kind === "wait") vi.advanceTimersByTime(step.units * HOUR_MS * 0.4);
     else if (step.kind === "kill") this.#kill(step.worker);
+    else if (step.kind === "flush") this.#flush(step.worker, step.mood);
     else this.#go(step);
   }
 
@@ -102,28 +107,46 @@ class Pair {
     if (typeof said !== "string" && !isRefusal(real)) this.#real.set(said, real);
   }
 
-  #go({ kind, which, status, units, mood }: Step): void {
+  #go({ kind, which, status, units }: Step): void {
     const open = this.#open();
     const taking = open[which % Math.max(1, open.length)];
     const real = taking === undefined ? undefined : this.#real.get(taking);
     if (taking === undefined || real === undefined || real.reservation === null) return;
     if (!this.#isNext(kind, taking)) return;
-    const { settler, journal } = this.site.worker(taking.worker);
+    const { settler } = this.site.worker(taking.worker);
     const measured = taking.route.lines.slice(taking.route.constants).map((_, index) => units + index);
+    if (kind === "head") settler.stage(real.reservation, status, null);
+    else if (kind === "whole") settler.stage(real.reservation, status, measured);
+    else if (kind === "end") settler.stageMeasured(real.reservation, status, measured);
+    else settler.release(real.reservation);
+    const staged = this.#model(kind, taking, status, measured);
+    if (staged !== null) this.#staged[taking.worker]?.push(staged);
+    if (kind !== "head") this.#letGo(taking, real);
+  }
+
+  /** All that a worker has staged is written, or some of it, or nothing, and perhaps it dies of it. */
+  #flush(worker: number, mood: Mood): void {
+    const { settler, journal } = this.site.worker(worker);
+    const staged = this.#staged[worker]?.splice(0) ?? [];
     journal.mood = mood;
+    let died = false;
     try {
-      if (kind === "head") settler.settle(real.reservation, status, null);
-      else if (kind === "whole") settler.settle(real.reservation, status, measured);
-      else if (kind === "end") settler.settleMeasured(real.reservation, status, measured);
-      else settler.release(real.reservation);
-      journal.mood = "well";
-      this.#model(kind, taking, status, measured, mood === "fail", false);
-      if (kind !== "head") this.#letGo(taking, real);
+      settler.flush();
     } catch (error) {
       if (!(error instanceof WorkerDied)) throw error;
-      this.#model(kind, taking, status, measured, mood !== "die-after", true);
-      this.#kill(taking.worker);
+      died = true;
     }
+    journal.mood = "well";
+    const whole = staged.length === 0 ? 0 : journal.whole;
+    for (const record of staged.slice(0, whole)) this.model.written(record, died);
+    for (const record of staged.slice(whole)) this.model.failed(record);
+    for (const { taking } of staged) {
+      const real = this.#real.get(taking);
+      expect(died || real?.reservation?.lost === staged.slice(whole).some((record) => record.taking === taking)).toBe(
+        true,
+      );
+    }
+    if (died) this.#kill(worker);
   }
 
   /** A request is settled at once, or where something is measured first its head and then its end. */
@@ -135,18 +158,12 @@ class Pair {
     return kind === "release" || (kind === "end") === isHeaded || kind === "head";
   }
 
-  #model(
-    kind: string,
-    taking: Taking,
-    status: number,
-    measured: readonly number[],
-    failing: boolean,
-    died: boolean,
-  ): void {
-    if (kind === "head") this.model.settle(taking, status, null, failing, died);
-    else if (kind === "whole") this.model.settle(taking, status, measured, failing, died);
-    else if (kind === "end") this.model.settleMeasured(taking, status, measured, failing, died);
-    else this.model.release(taking);
+  #model(kind: string, taking: Taking, status: number, measured: readonly number[]): StagedRecord | null {
+    if (kind === "head") return this.model.settle(taking, status, null);
+    if (kind === "whole") return this.model.settle(taking, status, measured);
+    if (kind === "end") return this.model.settleMeasured(taking, status, measured);
+    this.model.release(taking);
+    return null;
   }
 
   #open(): readonly Taking[] {
@@ -161,6 +178,7 @@ class Pair {
   /** The worker dies: its requests are nobody's any more. */
   #kill(worker: number): void {
     this.site.kill(worker);
+    for (const record of this.#staged[worker]?.splice(0) ?? []) this.model.failed(record);
     for (const taking of this.#open().filter((one) => one.worker === worker)) {
       this.model.release(taking);
       taking.open = false;
@@ -169,6 +187,7 @@ class Pair {
 
   /** The end of every request: half of them settled, half of them gone with their worker. */
   finish(): void {
+    this.#flush(0, "well");
     for (const taking of this.#open().filter(({ worker }) => worker === 0)) {
       const real = this.#real.get(taking);
       if (real === undefined) continue;
@@ -243,6 +262,7 @@ test(
             burns.filter(({ grant }) => grant === id).reduce((sum, { credits }) => sum + credits, 0),
           );
         for (const { account } of callers) expect(site.held("open", `account:${account.id}`)).toBe(0);
+        expect(reservedUnits(site.buffers.inFlight)).toEqual(new Map());
       }),
       { numRuns: RUNS, interruptAfterTimeLimit: TIME_MS },
     );

@@ -27,7 +27,16 @@ interface ModelLine {
   /** What it came to. */
   value: number;
   credits: Burn[];
+  /** A record of it is staged or written. */
   journaled: boolean;
+}
+
+/** A record that is to be written. */
+export interface StagedRecord {
+  readonly taking: Taking;
+  readonly lines: readonly ModelLine[];
+  readonly units: readonly number[];
+  readonly charge: Omit<Charge, "epoch">;
 }
 
 export interface Taking {
@@ -200,49 +209,78 @@ export class LimitModel {
 
   // -- settling
 
-  /** `failing`: the journal cannot be written. `missed`: the worker died when it was. */
-  settle(taking: Taking, status: number, measured: readonly number[] | null, failing: boolean, missed = false): void {
-    if (taking.over) return;
+  /** What is to be written of it; null: nothing. */
+  settle(taking: Taking, status: number, measured: readonly number[] | null): StagedRecord | null {
+    if (taking.over) return null;
     const { countWhen, constants } = taking.route;
     const counts = countWhen === "always" || (countWhen === "2xx" ? status < 300 : status < 500);
-    if (!counts) this.release(taking);
-    else if (measured !== null) this.#close(taking, status, 0, measured, failing, missed);
-    else if (constants > 0) this.#journal(taking, status, 0, constants, failing, missed);
+    if (!counts) {
+      this.release(taking);
+      return null;
+    }
+    if (measured !== null) return this.#close(taking, status, 0, measured);
+    return constants > 0 ? this.#stage(taking, status, 0, constants) : null;
   }
 
-  settleMeasured(taking: Taking, status: number, measured: readonly number[], failing: boolean, missed = false): void {
-    if (!taking.over) this.#close(taking, status, taking.route.constants, measured, failing, missed);
+  settleMeasured(taking: Taking, status: number, measured: readonly number[]): StagedRecord | null {
+    return taking.over ? null : this.#close(taking, status, taking.route.constants, measured);
   }
 
-  #close(
+  #close(taking: Taking, status: number, from: number, measured: readonly number[]): StagedRecord {
+    const { constants } = taking.route;
+    // The gauges of constant lines first, as everything of a record is worked out in the order of its lines.
+    const staged = this.#stage(taking, status, from, taking.lines.length, measured, constants);
+    taking.over = true;
+    return staged;
+  }
+
+  #stage(
     taking: Taking,
     status: number,
     from: number,
-    measured: readonly number[],
-    failing: boolean,
-    missed: boolean,
-  ): void {
-    const { constants } = taking.route;
-    measured.forEach((units, index) => {
-      const line = taking.lines[constants + index];
-      if (line !== undefined) this.#change(taking, line, units);
-    });
-    this.#journal(taking, status, from, taking.lines.length, failing, missed);
-    taking.over = true;
-  }
-
-  #journal(taking: Taking, status: number, from: number, to: number, failing: boolean, missed: boolean): void {
-    if (failing) return this.release(taking);
+    to: number,
+    measured: readonly number[] = [],
+    constants = to,
+  ): StagedRecord {
     const lines = taking.lines.slice(from, to);
-    const final = lines.map((line) => this.#settled(line, status));
+    const units = lines.map((line, index) => {
+      if (from + index >= constants) return 0;
+      const final = this.#settled(line, status);
+      if (line.line.op === "add") line.counted = final;
+      return final;
+    });
+    measured.forEach((count, index) => {
+      const line = taking.lines[constants + index];
+      if (line === undefined) return;
+      this.#change(taking, line, count);
+      units[constants + index - from] = line.line.op === "add" ? line.counted : line.value;
+    });
     const { account, keyId, user } = taking.principal;
     const first = !taking.lines.some(({ journaled }) => journaled);
-    this.charges.push({
+    for (const line of lines) line.journaled = true;
+    const charge = {
       atMs: taking.atMs, status, first, account: account.id, key: keyId ?? "", user: user ?? "", route: taking.route.name, requestId: taking.requestId,
-      units: lines.map(({ line }, index) => ({ meter: line.meter.name, op: line.op, units: final[index] ?? 0 })),
+      units: lines.map(({ line }, index) => ({ meter: line.meter.name, op: line.op, units: units[index] ?? 0 })),
       burns: lines.flatMap(({ credits }) => credits.filter(({ credits: count }) => count > 0)),
-    }); // biome-ignore format: one charge
-    for (const [index, line] of lines.entries()) this.#keep(line, final[index] ?? 0, missed);
+    }; // biome-ignore format: one charge
+    return { taking, lines, units, charge };
+  }
+
+  /** The record is in the journal. `missed`: the worker died when it was. */
+  written({ lines, units, charge }: StagedRecord, missed: boolean): void {
+    this.charges.push(charge);
+    if (missed) return;
+    for (const [index, { line, counters }] of lines.entries()) {
+      const { op } = line;
+      if (op === "add") continue;
+      for (const { name } of counters) this.#kept.push({ name, op, units: units[index] ?? 0 });
+    }
+  }
+
+  /** The record was not written, and never will be: nothing stays of it, nor of what its request still had. */
+  failed({ taking, lines }: StagedRecord): void {
+    for (const line of lines) letGo(line);
+    this.release(taking);
   }
 
   /** Units of a gauge go back when the app did it, at most as many as there are. */
@@ -251,13 +289,6 @@ export class LimitModel {
     if (line.units >= 0) return counted;
     const account = counters.find(({ shape }) => shape.by === "account");
     return status < 300 && account !== undefined ? -Math.min(-line.units, Math.max(0, this.used(account.name))) : 0;
-  }
-
-  #keep(line: ModelLine, units: number, missed: boolean): void {
-    line.journaled = true;
-    const { op } = line.line;
-    if (op === "add") line.counted = units;
-    else if (!missed) for (const { name } of line.counters) this.#kept.push({ name, op, units });
   }
 
   /** Brings a line to so many units, with the credits they cost. */
@@ -290,11 +321,13 @@ export class LimitModel {
   /** Nothing stays of what is not journaled. */
   release(taking: Taking): void {
     taking.over = true;
-    for (const line of taking.lines.filter(({ journaled }) => !journaled)) {
-      line.counted = 0;
-      line.credits = [];
-    }
+    for (const line of taking.lines.filter(({ journaled }) => !journaled)) letGo(line);
   }
+}
+
+function letGo(line: ModelLine): void {
+  line.counted = 0;
+  line.credits = [];
 }
 
 function reserved({ units, meter }: RouteLine): number {
