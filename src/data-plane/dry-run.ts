@@ -5,10 +5,9 @@
 import type { QuotaSettings, Settings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
-import { isWellFormedKey } from "#core/key-format.ts";
 import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
-import { readCredential } from "#data-plane/identity/credentials.ts";
+import { type Credential, readCredential } from "#data-plane/identity/credentials.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
@@ -140,14 +139,13 @@ class Walk {
         `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
       );
     }
-    return credential.kind === "key" ? this.#byKey(credential.text) : this.#byToken(credential.text);
+    return credential.kind === "key" ? this.#byKey(credential) : this.#byToken(credential);
   }
 
-  async #byKey(secret: string): Promise<Principal | Refusal> {
+  async #byKey({ text, wellFormed }: Credential): Promise<Principal | Refusal> {
     const { settings } = this.#runtime;
-    if (!isWellFormedKey(secret, settings.identity.keys.brand))
-      return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
-    const found = await this.#parts.findKey(secret);
+    if (!wellFormed) return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
+    const found = await this.#parts.findKey(text);
     if (found === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
     if (found.key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
     if (found.key.expiresAtMs !== null && found.key.expiresAtMs <= Date.now())
@@ -155,10 +153,10 @@ class Walk {
     return principalOfKey(found.key, found.account, settings);
   }
 
-  async #byToken(text: string): Promise<Principal | Refusal> {
+  async #byToken({ text, digest }: Credential): Promise<Principal | Refusal> {
     const { settings } = this.#runtime;
     const verifier = new TokenVerifier(settings.identity.issuers, this.#parts.keySets, () => Promise.resolve());
-    const token = await verifier.verify(text);
+    const token = await verifier.verify(text, digest);
     if ("code" in token) return token;
     const externalId = accountOfToken(token);
     if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");

@@ -2,8 +2,10 @@
  * Entry of a worker thread: builds the data plane from what the main thread gave it, listens, and follows its messages.
  * The composition root of the plane; decides nothing about requests.
  */
+import type { Server } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
+import type { LimitSettings, ServerSettings } from "#config/settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { InFlight } from "#shared/in-flight-table.ts";
@@ -25,7 +27,10 @@ import { type Concerned, RefusalLog } from "./refusal-log.ts";
 import { buildRuntime } from "./runtime.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
-import { FullLane } from "#data-plane/wire/full-lane.ts";
+import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
+import type { LaneParts } from "#data-plane/wire/fast/lane-parts.ts";
+import { Turn } from "#data-plane/wire/fast/turn.ts";
+import { FullLane } from "#data-plane/wire/full/full-lane.ts";
 
 const BACKLOG = 4096;
 
@@ -63,7 +68,11 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
     { identifier: new Identifier(directory, verifier), admitter, settler },
     buildRuntime(start.snapshot, pools, control, traces),
   );
-  const lane = new FullLane({ gate, settler, meterFault, metrics, refusals }, settings.server.limits);
+  const parts = { gate, settler, meterFault, metrics, refusals };
+  const lane = laneOf(settings.server, parts, (nowMs) => {
+    pools.sweep(nowMs);
+    control.sweep(nowMs);
+  });
 
   lane.server.on("error", (error) => post({ type: "listen-failed", reason: error.message }));
   lane.server.listen(
@@ -101,6 +110,32 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         link.failed(message.id);
         break;
     }
+  };
+}
+
+/** A lane as the worker has it: what listens, and what follows reloads and stops. */
+interface Lane {
+  readonly server: Server;
+  useLimits(limits: LimitSettings): void;
+  /** Resolves when all connections are closed. */
+  drain(): Promise<void>;
+}
+
+function laneOf({ lane, limits }: ServerSettings, parts: Omit<LaneParts, "turn">, onSweep: SweepListener): Lane {
+  const full = new FullLane(parts, limits);
+  if (lane === "full") return full;
+  const turn = new Turn(() => parts.settler.flush());
+  const fast = new FastLane({ ...parts, turn }, full, limits, onSweep);
+  return {
+    server: fast.server,
+    useLimits: (changed) => {
+      fast.useLimits(changed);
+      full.useLimits(changed);
+    },
+    drain: async () => {
+      full.drainConnections();
+      await fast.drain();
+    },
   };
 }
 

@@ -48,7 +48,9 @@ export class Strace implements AsyncDisposable {
 
   private constructor(pid: number, files: readonly string[], injections: readonly Injection[]) {
     const calls = injections.map((injection) => injection.calls).join(",");
-    const head = ["-f", "-y", "-ttt", "-o", this.#output, "-p", String(pid), "-e", `trace=${calls}`];
+    // Written bytes are shown up to here; an answer goes out as one string.
+    const shown = "2048";
+    const head = ["-f", "-y", "-ttt", "-s", shown, "-o", this.#output, "-p", String(pid), "-e", `trace=${calls}`];
     const paths = files.flatMap((file) => ["-P", file]);
     const effects = injections.flatMap(({ calls: names, effect }) =>
       effect === null ? [] : ["-e", `inject=${names}:${effect}`],

@@ -46,7 +46,10 @@ export interface Gateway extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** YAML text, or an object that becomes it. Without `server.listen` and `server.admin`, free ports of loopback are taken. */
+/**
+ * YAML text, or an object that becomes it. Without `server.listen` and `server.admin`, free ports of loopback are taken, and without
+ * `server.lane` the one that TOLLGATE_LANE names.
+ */
 export type GatewayConfig = string | Readonly<Record<string, unknown>>;
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -78,7 +81,8 @@ function spawnGateway(file: string, dir: string, options: GatewayOptions): Child
 function toYaml(config: GatewayConfig): string {
   if (typeof config === "string") return config;
   const server = typeof config.server === "object" ? config.server : {};
-  return stringify({ version: 1, ...config, server: { listen: "127.0.0.1:0", admin: "127.0.0.1:0", ...server } });
+  const lane = process.env.TOLLGATE_LANE ?? "auto";
+  return stringify({ version: 1, ...config, server: { listen: "127.0.0.1:0", admin: "127.0.0.1:0", lane, ...server } });
 }
 
 class RunningGateway implements Gateway {

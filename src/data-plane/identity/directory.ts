@@ -3,7 +3,6 @@
  * itself. Found and not found are kept apart, so that a flood of wrong keys evicts no right one.
  */
 import { boundedCache } from "#data-plane/bounded-cache.ts";
-import { hash } from "node:crypto";
 import { keyHash } from "#core/key-hash.ts";
 import type { Answer, Invalidation } from "#shared/messages.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
@@ -16,7 +15,7 @@ const ACCOUNTS_MAX = 100_000;
 export class Directory {
   readonly #link: ControlLink;
   readonly #pepper: Uint8Array;
-  /** By SHA-256 of the key: five times cheaper than the HMAC, and no secret stays in memory. */
+  /** By the key's digest (`credentials.ts`). */
   readonly #keys = boundedCache<KeyRecord>(KEYS_MAX, (key) => this.#digests.delete(key.id));
   readonly #digests = new Map<string, string>();
   readonly #unknownKeys = boundedCache<true>(UNKNOWN_KEYS_MAX);
@@ -30,9 +29,13 @@ export class Directory {
     this.#pepper = pepper;
   }
 
+  /** Goes up with every change of what is remembered. */
+  get generation(): number {
+    return this.#changes;
+  }
+
   /** The record of a well-formed key, null when there is none. Synchronous when remembered. */
-  key(secret: string): KeyRecord | null | Promise<KeyRecord | null> {
-    const digest = hash("sha256", secret, "base64url");
+  key(secret: string, digest: string): KeyRecord | null | Promise<KeyRecord | null> {
     const known = this.#keys.get(digest);
     if (known !== undefined) return known;
     return this.#unknownKeys.get(digest) === true ? null : this.#askKey(secret, digest);

@@ -4,9 +4,10 @@
  */
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { isWellFormedKey } from "#core/key-format.ts";
+import type { Settings } from "#config/settings.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import type { HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import type { Credential } from "./credentials.ts";
 import type { Directory } from "./directory.ts";
@@ -18,6 +19,14 @@ type PrincipalCache = WeakMap<
   object,
   { readonly account: AccountRecord; readonly runtime: Runtime; readonly principal: Principal }
 >;
+
+/** What one lookup is made for. */
+interface Look {
+  readonly runtime: Runtime;
+  readonly memo: HeadMemo;
+  /** When it began. */
+  readonly generation: number;
+}
 
 export class Identifier {
   readonly #directory: Directory;
@@ -34,6 +43,7 @@ export class Identifier {
     credential: Credential | null,
     route: CompiledRoute,
     runtime: Runtime,
+    memo: HeadMemo,
   ): Principal | Refusal | null | Promise<Principal | Refusal> {
     if (credential === null) {
       return route.auth === "optional"
@@ -47,17 +57,25 @@ export class Identifier {
         `route:${route.name}`,
         `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
       );
-    return credential.kind === "key" ? this.#byKey(credential.text, runtime) : this.#byToken(credential.text, runtime);
+    const { caller } = memo;
+    if (caller?.runtime === runtime && caller.generation === this.#generation && wallMs() < caller.untilMs)
+      return caller.principal;
+    const look: Look = { runtime, memo, generation: this.#generation };
+    return credential.kind === "key" ? this.#byKey(credential, look) : this.#byToken(credential, look);
   }
 
-  #byKey(secret: string, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
-    if (!isWellFormedKey(secret, runtime.settings.identity.keys.brand)) {
+  /** Of all that principals come from. */
+  get #generation(): number {
+    return this.#directory.generation + this.#verifier.generation;
+  }
+
+  #byKey(credential: Credential, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
+    if (!credential.wellFormed)
       return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
-    }
-    return after(this.#directory.key(secret), (key) => this.#withKey(key, runtime));
+    return after(this.#directory.key(credential.text, credential.digest), (key) => this.#withKey(key, look));
   }
 
-  #withKey(key: KeyRecord | null, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+  #withKey(key: KeyRecord | null, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
     if (key === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
     if (key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
     if (key.expiresAtMs !== null && key.expiresAtMs <= wallMs())
@@ -65,15 +83,17 @@ export class Identifier {
     return after(this.#directory.account(key.accountId), (account) =>
       account === null
         ? refuse("credentials_invalid", "key:account", "API key belongs to no account")
-        : this.#principal(key, account, runtime, () => principalOfKey(key, account, runtime.settings)),
+        : this.#principal(key, account, key.expiresAtMs ?? Infinity, look, principalOfKey),
     );
   }
 
-  #byToken(text: string, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
-    return after(this.#verifier.verify(text), (token) => ("code" in token ? token : this.#withToken(token, runtime)));
+  #byToken(credential: Credential, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
+    return after(this.#verifier.verify(credential.text, credential.digest), (token) =>
+      "code" in token ? token : this.#withToken(token, look),
+    );
   }
 
-  #withToken(token: VerifiedToken, runtime: Runtime): Principal | Refusal | Promise<Principal | Refusal> {
+  #withToken(token: VerifiedToken, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
     const externalId = accountOfToken(token);
     if (externalId === null) {
       const claim = token.issuer.claims.account ?? token.issuer.claims.user;
@@ -82,15 +102,23 @@ export class Identifier {
     return after(this.#directory.externalAccount(externalId), (account) =>
       account === null
         ? refuse("credentials_invalid", "token:account", "Token belongs to no account")
-        : this.#principal(token, account, runtime, () => principalOfToken(token, account, runtime.settings)),
+        : this.#principal(token, account, token.validUntil * 1000, look, principalOfToken),
     );
   }
 
-  #principal(source: object, account: AccountRecord, runtime: Runtime, make: () => Principal): Principal {
+  #principal<S extends object>(
+    source: S,
+    account: AccountRecord,
+    untilMs: number,
+    { runtime, memo, generation }: Look,
+    make: (source: S, account: AccountRecord, settings: Settings) => Principal,
+  ): Principal {
     const known = this.#principals.get(source);
-    if (known !== undefined && known.account === account && known.runtime === runtime) return known.principal;
-    const principal = make();
-    this.#principals.set(source, { account, runtime, principal });
+    const isSame = known !== undefined && known.account === account && known.runtime === runtime;
+    const principal = isSame ? known.principal : make(source, account, runtime.settings);
+    if (!isSame) this.#principals.set(source, { account, runtime, principal });
+    // What has changed since the look began is not remembered.
+    memo.caller = { runtime, generation, untilMs, principal };
     return principal;
   }
 }

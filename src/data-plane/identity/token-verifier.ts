@@ -3,7 +3,6 @@
  * A token is known by the hash of all its characters; a reload or a new key set forgets everything it could have proved.
  */
 import { boundedCache } from "#data-plane/bounded-cache.ts";
-import { hash } from "node:crypto";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { IssuerSettings } from "#config/settings.ts";
@@ -53,9 +52,13 @@ export class TokenVerifier {
     this.#verified.clear();
   }
 
-  /** Synchronous for a token seen before. */
-  verify(token: string): VerifiedToken | Refusal | Promise<VerifiedToken | Refusal> {
-    const id = hash("sha256", token, "base64url");
+  /** Goes up with every change of what tokens are checked by. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Synchronous for a token seen before; `id` is its digest (`credentials.ts`). */
+  verify(token: string, id: string): VerifiedToken | Refusal | Promise<VerifiedToken | Refusal> {
     const known = this.#verified.get(id);
     if (known === undefined) return this.#verifyNew(token, id);
     if (wallMs() / 1000 < known.validUntil) return known;

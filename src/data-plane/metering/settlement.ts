@@ -13,15 +13,21 @@ const EVENT_BYTES_MAX = 1024 * 1024;
 export class Settlement {
   readonly #settler: Settler;
   readonly #passage: Passage;
+  readonly #batched: boolean;
   /** null: nothing is measured. */
   readonly measurement: Measurement | null;
   #status = 0;
   #headSettled = false;
   #ended = false;
 
-  constructor(settler: Settler, passage: Passage, onFault: FaultListener) {
+  /**
+   * `batched`: charges are only staged, and the lane asks `isLost` after the settler's next flush, before it lets a byte go; otherwise
+   * each is written at once, and `head` and `end` say what became of it.
+   */
+  constructor(settler: Settler, passage: Passage, onFault: FaultListener, batched = false) {
     this.#settler = settler;
     this.#passage = passage;
+    this.#batched = batched;
     this.measurement = measurementOf(passage, onFault);
   }
 
@@ -33,7 +39,18 @@ export class Settlement {
     const { reservation } = this.#passage;
     if (reservation === null) return true;
     const isKnown = this.measurement === null || this.measurement.responseHead(rawHeaders);
-    return this.#settler.settle(reservation, status, isKnown ? this.#units(status) : null) || this.#serves();
+    this.#settler.stage(reservation, status, isKnown ? this.#units(status) : null);
+    return this.#isRecorded();
+  }
+
+  /** A charge could not be written, and the answer may not go on. */
+  get isLost(): boolean {
+    return this.#passage.reservation?.lost === true && !this.#serves();
+  }
+
+  #isRecorded(): boolean {
+    if (!this.#batched) this.#settler.flush();
+    return !this.isLost;
   }
 
   /** Nothing more comes; before the answer's last byte. False: usage cannot be recorded, that byte may not go out. */
@@ -41,13 +58,10 @@ export class Settlement {
     if (this.#ended) return true;
     this.#ended = true;
     const { reservation } = this.#passage;
-    const written =
-      reservation === null ||
-      reservation.over ||
-      this.measurement === null ||
-      this.#settler.settleMeasured(reservation, this.#status, this.measurement.units());
+    if (reservation !== null && !reservation.over && this.measurement !== null)
+      this.#settler.stageMeasured(reservation, this.#status, this.measurement.units());
     this.letGo();
-    return written || this.#serves();
+    return this.#isRecorded();
   }
 
   /** Ends with a status that no upstream gave. */
@@ -55,7 +69,7 @@ export class Settlement {
     const { reservation } = this.#passage;
     if (!this.#headSettled && reservation !== null) {
       this.#headSettled = true;
-      this.#settler.settle(reservation, status, this.#units(status));
+      this.#settler.stage(reservation, status, this.#units(status));
     }
     this.end();
   }

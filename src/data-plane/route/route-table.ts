@@ -65,25 +65,30 @@ export class RouteTable<R> {
 
   /** `host` lower case without port; `segments` as `path.ts` gives them. */
   find(host: string, method: string, segments: readonly string[]): Found<R> {
-    const allowed = new Set<string>();
-    for (const root of this.#roots(host)) {
-      const values: string[] = [];
-      const route = search(root, segments, 0, method, values, allowed);
-      if (route !== null) return { kind: "route", route, values };
-    }
-    return allowed.size === 0 ? { kind: "none" } : { kind: "method", allowed: [...allowed] };
-  }
-
-  *#roots(host: string): Generator<Node<R>> {
+    const values: string[] = [];
     const exact = this.#exact.get(host);
-    if (exact !== undefined) yield exact;
+    const named = exact === undefined ? null : search(exact, segments, 0, method, values);
+    if (named !== null) return { kind: "route", route: named, values };
     if (this.#suffixes.size > 0) {
       for (let dot = host.indexOf("."); dot !== -1; dot = host.indexOf(".", dot + 1)) {
         const wildcard = this.#suffixes.get(host.slice(dot));
-        if (wildcard !== undefined) yield wildcard;
+        const below = wildcard === undefined ? null : search(wildcard, segments, 0, method, values);
+        if (below !== null) return { kind: "route", route: below, values };
       }
     }
-    yield this.#any;
+    const any = search(this.#any, segments, 0, method, values);
+    return any === null ? this.#missed(host, segments) : { kind: "route", route: any, values };
+  }
+
+  /** The path with any of the methods there are. */
+  #missed(host: string, segments: readonly string[]): Found<R> {
+    const roots = [this.#exact.get(host), this.#any];
+    for (let dot = host.indexOf("."); dot !== -1; dot = host.indexOf(".", dot + 1))
+      roots.push(this.#suffixes.get(host.slice(dot)));
+    const allowed = ALL_METHODS.filter((method) =>
+      roots.some((root) => root !== undefined && search(root, segments, 0, method, []) !== null),
+    );
+    return allowed.length === 0 ? { kind: "none" } : { kind: "method", allowed };
   }
 }
 
@@ -98,26 +103,19 @@ function childOf<R>(node: Node<R>, segment: string): Node<R> {
 }
 
 /** Depth first, most specific branch first. `values` holds the parameters of the branch that found the route. */
-function search<R>(
-  node: Node<R>,
-  segments: readonly string[],
-  at: number,
-  method: string,
-  values: string[],
-  allowed: Set<string>,
-): R | null {
+function search<R>(node: Node<R>, segments: readonly string[], at: number, method: string, values: string[]): R | null {
   const segment = segments[at];
-  if (segment === undefined) return pick(node.here, method, allowed) ?? pick(node.tail, method, allowed);
+  if (segment === undefined) return node.here.get(method) ?? node.tail.get(method) ?? null;
   const literal = node.literals.get(plain(segment));
-  const found = literal === undefined ? null : search(literal, segments, at + 1, method, values, allowed);
+  const found = literal === undefined ? null : search(literal, segments, at + 1, method, values);
   if (found !== null) return found;
   if (node.parameter !== null) {
     values.push(segment);
-    const route = search(node.parameter, segments, at + 1, method, values, allowed);
+    const route = search(node.parameter, segments, at + 1, method, values);
     if (route !== null) return route;
     values.pop();
   }
-  return pick(node.tail, method, allowed);
+  return node.tail.get(method) ?? null;
 }
 
 /**
@@ -126,11 +124,4 @@ function search<R>(
  */
 function plain(segment: string): string {
   return segment.includes("%") ? decodeURIComponent(segment) : segment;
-}
-
-function pick<R>(methods: ReadonlyMap<string, R>, method: string, allowed: Set<string>): R | null {
-  const route = methods.get(method);
-  if (route !== undefined) return route;
-  for (const other of methods.keys()) allowed.add(other);
-  return null;
 }

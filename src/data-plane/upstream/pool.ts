@@ -1,20 +1,26 @@
 /**
- * Connections to the targets of one upstream: an undici pool a target, chosen in turn by weight. Worker thread.
+ * The targets of one upstream, chosen in turn by weight, and their connections: an undici pool for the full lane, sockets of our own for
+ * the fast one. Worker thread.
  * Lives across reloads while its settings stay the same (`Pools`).
  */
 import { Pool } from "undici";
 import type { LimitSettings, UpstreamSettings } from "#config/settings.ts";
+import { type TargetAddress, TargetSockets } from "./target-sockets.ts";
 
 const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
 
 export interface Target {
   readonly pool: Pool;
+  readonly sockets: TargetSockets;
   readonly url: URL;
   /** Path of the target URL that goes before every request path; no trailing slash. */
   readonly basePath: string;
   /** Longest wait for a connection: a little more than making one may take. */
   readonly queueTimeoutMs: number;
 }
+
+const CONTROL_CONNECTIONS = 64;
+const CONTROL_CONNECT_MS = 5000;
 
 /** What a connection attempt may take beyond its own timeout before a waiting request is refused. */
 const QUEUE_GRACE_MS = 1000;
@@ -49,7 +55,13 @@ export class UpstreamPool {
 
   /** Lets requests under way end, then closes the connections. */
   async close(): Promise<void> {
+    for (const { sockets } of this.#targets) sockets.close();
     await Promise.all(this.#targets.map(({ pool }) => pool.close()));
+  }
+
+  /** Closes connections that have been idle for long. */
+  sweep(nowMs: number): void {
+    for (const { sockets } of this.#targets) sockets.sweep(nowMs);
   }
 }
 
@@ -83,13 +95,33 @@ function openTarget(url: string, upstream: UpstreamSettings, limits: LimitSettin
     allowH2: false,
   });
   const queueTimeoutMs = upstream.connectTimeoutMs + QUEUE_GRACE_MS;
-  return { pool, url: parsed, basePath: parsed.pathname.replace(/\/+$/, ""), queueTimeoutMs };
+  const sockets = new TargetSockets(addressOf(parsed), {
+    connectionsMax: upstream.connections,
+    connectTimeoutMs: upstream.connectTimeoutMs,
+  });
+  return { pool, sockets, url: parsed, basePath: parsed.pathname.replace(/\/+$/, ""), queueTimeoutMs };
+}
+
+function addressOf({ protocol, hostname, port }: URL): TargetAddress {
+  const secure = protocol === "https:";
+  // Brackets are the URL's, not the address's.
+  const host = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
+  return { kind: "tcp", host, port: port === "" ? (secure ? 443 : 80) : Number(port), secure };
 }
 
 /** The control API behind its unix socket, used like any upstream. */
 export function controlPool(socketPath: string): UpstreamPool {
-  const pool = new Pool("http://control", { socketPath, connections: 64, pipelining: 1, allowH2: false });
-  const target = { pool, url: new URL("http://control"), basePath: "", queueTimeoutMs: 10_000 };
+  const pool = new Pool("http://control", {
+    socketPath,
+    connections: CONTROL_CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+  });
+  const sockets = new TargetSockets(
+    { kind: "unix", path: socketPath },
+    { connectionsMax: CONTROL_CONNECTIONS, connectTimeoutMs: CONTROL_CONNECT_MS },
+  );
+  const target = { pool, sockets, url: new URL("http://control"), basePath: "", queueTimeoutMs: 10_000 };
   return new UpstreamPool("tollgate", { host: "preserve", credentials: "strip" }, [target], [1]);
 }
 
@@ -113,6 +145,11 @@ export class Pools {
       if (!this.#open.has(id)) setTimeout(() => void pool.close(), 10_000).unref();
     }
     return byName;
+  }
+
+  /** Closes connections that have been idle for long. */
+  sweep(nowMs: number): void {
+    for (const pool of this.#open.values()) pool.sweep(nowMs);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Phase 6, forward: the headers an upstream gets. Worker thread, pure.
  * The client's fields in their order and spelling, minus what is hop-by-hop, what only the gateway may say, and the credential;
- * then what the gateway says. The result is names and values in turn.
+ * then what the gateway says. Results are names and values in turn.
  */
 import type { Passage } from "#data-plane/exchange.ts";
 import { isStripped } from "#data-plane/wire/header-names.ts";
@@ -9,6 +9,17 @@ import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
 import { addForwardedHeaders } from "./forwarded-headers.ts";
 
 export function upstreamRequestHeaders(passage: Passage, targetHost: string): string[] {
+  const { headers, traced } = fixedRequestHeaders(passage, targetHost);
+  headers.push("x-request-id", passage.requestId);
+  if (!traced) headers.push("traceparent", passage.runtime.traces.next());
+  return headers;
+}
+
+/** Those that are the same for all requests with this head, route and principal; `traced`: a `traceparent` is among them. */
+export function fixedRequestHeaders(
+  passage: Passage,
+  targetHost: string,
+): { readonly headers: string[]; readonly traced: boolean } {
   const { head, route } = passage;
   const headers: string[] = [
     "host",
@@ -25,14 +36,11 @@ export function upstreamRequestHeaders(passage: Passage, targetHost: string): st
     if (name === "traceparent") traced = true;
     headers.push(head.raw[2 * index] ?? name, head.raw[2 * index + 1] ?? "");
   }
-  headers.push("x-request-id", passage.requestId);
   if (route.readsAnswer) headers.push("accept-encoding", "identity");
-  if (!traced) headers.push("traceparent", passage.runtime.traces.next());
   addForwardedHeaders(headers, passage);
   addIdentityHeaders(headers, passage);
-  return headers;
+  return { headers, traced };
 }
-
 /** The gateway's own endpoints get our account id, apps the one the operator's systems know. */
 function addIdentityHeaders(headers: string[], passage: Passage): void {
   const { principal, route } = passage;

@@ -7,26 +7,40 @@ import { isHopByHop, isIdentityHeader } from "#data-plane/wire/header-names.ts";
 
 /** `raw` is names and values in turn; so is the result. */
 export function clientResponseHeaders(raw: readonly string[], passage: Passage, status: number): string[] {
-  const named = connectionOptions(raw);
   const limitHeaders = passage.limitState.headers();
-  const limited = limitHeaders.length > 0;
   const trailers = canHaveTrailers(raw, passage, status);
+  const headers = passedHeaders(raw, status, { trailers, limited: limitHeaders.length > 0 });
+  headers.push("x-request-id", passage.requestId, ...limitHeaders);
+  return headers;
+}
+
+export interface PassOptions {
+  /** `Trailer` passes: there is room for trailers. */
+  readonly trailers: boolean;
+  /** The gateway tells of its own limits, so the upstream's are left out. */
+  readonly limited: boolean;
+}
+
+/** The upstream's own fields that pass. */
+export function passedHeaders(raw: readonly string[], status: number, { trailers, limited }: PassOptions): string[] {
+  const named = connectionOptions(raw);
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const spelled = raw[i] ?? "";
     const name = spelled.toLowerCase();
-    if (
-      (isHopByHop(name) && !(name === "trailer" && trailers)) ||
-      named.has(name) ||
-      isIdentityHeader(name) ||
-      name === "x-request-id"
-    )
-      continue;
+    if (isHopByHop(name) && !(name === "trailer" && trailers)) continue;
+    if (named.has(name) || isIdentityHeader(name) || name === "x-request-id") continue;
     if (limited && isLimitHeader(name)) continue;
+    // Such an answer has no body, and may not say how long it is (RFC 9110 §8.6).
+    if (status === 204 && name === "content-length") continue;
     headers.push(spelled, raw[i + 1] ?? "");
   }
-  headers.push("x-request-id", passage.requestId, ...limitHeaders);
   return headers;
+}
+
+/** Trailers that pass: as for headers, nothing that only the gateway may say. Names and values in turn. */
+export function passedTrailers(raw: readonly string[]): readonly string[] {
+  return raw.filter((_, index) => !isIdentityHeader((raw[index - (index % 2)] ?? "").toLowerCase()));
 }
 
 /** Only a chunked answer has room for trailers (RFC 9112 §7.1.2); node refuses to announce them on any other. */

@@ -5,6 +5,7 @@
  * Not here: the path (`route/path.ts`), credentials (`identity/credentials.ts`) and the cutting (`http1/`, node:http).
  */
 import type { Refusal } from "#core/errors.ts";
+import { emptyMemo, type HeadMemo } from "#data-plane/head-memo.ts";
 import { isProtectedHeader, isSingleton } from "./header-names.ts";
 
 export const HEADER_COUNT_MAX = 256;
@@ -36,7 +37,20 @@ export interface RequestHead {
   readonly upgrade: string | null;
   /** The name the client gave its request, in characters that are safe in logs and headers; null: none, or no such one. */
   readonly requestId: string | null;
+  /** What the client wants to hear before it sends its body; `other` is nothing anybody knows. */
+  readonly expects: "nothing" | "100-continue" | "other";
+  /** The client keeps the connection for another request. */
+  readonly keepsAlive: boolean;
+  readonly memo: HeadMemo;
 }
+
+/** Why a request that expects anything but `100-continue` is refused. */
+export const UNKNOWN_EXPECTATION: Refusal = {
+  code: "expectation_failed",
+  rule: "header:expect",
+  detail: "The only expectation understood is 100-continue",
+  close: true,
+};
 
 /** Whether the request has a body. */
 export function hasBody(head: RequestHead): boolean {
@@ -85,7 +99,7 @@ export function withAuthority(head: RequestHead, authority: string): RequestHead
   if (head.authority !== "" && head.authority.toLowerCase() !== authority.toLowerCase())
     return malformed("header:host", "Host is not the one of the request target");
   const host = readHost(authority, "1.1");
-  return typeof host === "string" ? { ...head, host, authority } : host;
+  return typeof host === "string" ? { ...head, host, authority, memo: emptyMemo() } : host;
 }
 
 function checkField(name: string, value: string, seen: ReadonlyMap<string, string>): Refusal | null {
@@ -114,7 +128,20 @@ function readFacts(
   const upgrade = seen.get("upgrade") ?? null;
   const id = seen.get("x-request-id");
   const requestId = id !== undefined && REQUEST_ID.test(id) ? id : null;
-  return { raw, names, host, authority, ...framing, connectionOptions, upgrade, requestId };
+  return {
+    raw,
+    names,
+    host,
+    authority,
+    ...framing,
+    connectionOptions,
+    upgrade,
+    requestId,
+    expects: readExpect(seen.get("expect"), httpVersion),
+    keepsAlive:
+      !connectionOptions.includes("close") && (httpVersion === "1.1" || connectionOptions.includes("keep-alive")),
+    memo: emptyMemo(),
+  };
 }
 
 /** RFC 9112 §6, strictly: one framing, one length of digits, one coding that is exactly `chunked`. */
@@ -166,6 +193,12 @@ function readConnection(value: string | undefined): readonly string[] | Refusal 
   return named === undefined
     ? options
     : malformed("header:connection", `Connection names the header ${named.slice(0, 64)}`);
+}
+
+/** RFC 9110 §10.1.1: of an older client it means nothing. */
+function readExpect(value: string | undefined, httpVersion: string): RequestHead["expects"] {
+  if (value === undefined || httpVersion === "1.0") return "nothing";
+  return value.toLowerCase() === "100-continue" ? "100-continue" : "other";
 }
 
 function malformed(rule: string, detail: string): Refusal {

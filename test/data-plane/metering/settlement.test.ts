@@ -115,7 +115,7 @@ describe.each(["refuse", "serve"] as const)("a journal that cannot be written, o
     request.journal.mood = "fail";
     expect(request.settlement.head(200, JSON_HEAD)).toBe(goesOn);
     request.journal.mood = "well";
-    expect(request.settlement.end()).toBe(true);
+    expect(request.settlement.end()).toBe(goesOn);
     expect([charged(request), site.used(account, "tokens", "day"), site.held("open", "account:acct")]).toEqual([
       [],
       0,

@@ -31,6 +31,9 @@ test("a plain head is read as it is", () => {
     connectionOptions: [],
     upgrade: null,
     requestId: "mine-1",
+    expects: "nothing",
+    keepsAlive: true,
+    memo: { credential: null, caller: null, forwarded: null },
   });
 });
 
@@ -162,4 +165,21 @@ test("connection options of all lines are gathered in lower case, the upgrade is
 test("repeated fields that are lists, and bytes beyond ASCII in values, are let through", () => {
   const head = accepted(["Accept: a/b", "Accept: c/d", "Cookie: a=1", "Cookie: b=2", "X-Name: caf\xe9\t!"]);
   expect(head.names).toEqual(["host", "accept", "accept", "cookie", "cookie", "x-name"]);
+});
+
+test.each([
+  [[], "1.1", "nothing", true],
+  [["Connection: close"], "1.1", "nothing", false],
+  [["Connection: x, Close"], "1.1", "nothing", false],
+  [["Connection: keep-alive"], "1.1", "nothing", true],
+  [[], "1.0", "nothing", false],
+  [["Connection: Keep-Alive"], "1.0", "nothing", true],
+  [["Connection: keep-alive, close"], "1.0", "nothing", false],
+  [["Expect: 100-continue"], "1.1", "100-continue", true],
+  [["Expect: 100-Continue"], "1.1", "100-continue", true],
+  [["Expect: x 100-continue"], "1.1", "other", true],
+  [["Expect: "], "1.1", "other", true],
+  [["Expect: 100-continue"], "1.0", "nothing", false],
+] as const)("%j of %s expects %s, and keeps the connection: %s", (lines, version, expects, keepsAlive) => {
+  expect(accepted(lines, version)).toMatchObject({ expects, keepsAlive });
 });

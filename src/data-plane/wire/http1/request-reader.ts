@@ -4,11 +4,14 @@
  * The bytes stay where they are: whoever calls keeps all of a head until it is whole.
  * Not here: what fields mean (`head.ts`), the target (`route/path.ts`), bodies (`body-reader.ts`).
  */
+import http from "node:http";
 import type { Refusal } from "#core/errors.ts";
 import { HEADER_COUNT_MAX, readHead, type RequestHead, tooManyFields } from "#data-plane/wire/head.ts";
 import { FieldsReader } from "./fields-reader.ts";
 import { CR, LF, SP, TOKEN, VISIBLE } from "./octets.ts";
 
+/** Methods there are, as node has them; which of them are served is the gate's to say. */
+const METHODS: ReadonlySet<string> = new Set(http.METHODS);
 /** Longest method that is read; no known one comes near. */
 const METHOD_BYTES_MAX = 32;
 /** `HTTP/1.1` or `HTTP/1.0`. */
@@ -147,6 +150,7 @@ export class RequestReader {
     if (httpVersion === undefined || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
     this.#httpVersion = httpVersion;
     this.#method = bytes.toString("latin1", methodStart, targetStart - 1);
+    if (!METHODS.has(this.#method)) return -1;
     this.#target = bytes.toString("latin1", targetStart, versionStart - 1);
     return at + 2 - start;
   }

@@ -35,6 +35,19 @@ export interface ResponseHead {
   readonly keepsAlive: boolean;
   /** Seconds the upstream says it keeps an idle connection (`Keep-Alive: timeout=5`); null: it does not say. */
   readonly keepAliveSeconds: number | null;
+  /** What was made of it for clients, kept for the next answer whose head is equal. */
+  readonly memo: { passed: PassedText | null };
+}
+
+/** The fields of a head that pass to a client, as text. */
+export interface PassedText {
+  /** As they pass: `response-headers.ts`. */
+  readonly trailers: boolean;
+  readonly limited: boolean;
+  /** Status line and field lines. */
+  readonly text: string;
+  /** The upstream says what time it is. */
+  readonly dated: boolean;
 }
 
 /** Bytes that are no response head: why, for the log. */
@@ -152,6 +165,7 @@ export class ResponseReader {
       connectionOptions,
       keepsAlive,
       keepAliveSeconds: seconds === undefined ? null : Number(seconds),
+      memo: { passed: null },
     };
   }
 }

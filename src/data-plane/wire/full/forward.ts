@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { errors, type Dispatcher } from "undici";
-import { type Refusal, refuse } from "#core/errors.ts";
+import type { Refusal } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
@@ -14,15 +14,24 @@ import { Settlement } from "#data-plane/metering/settlement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
-import { canHaveTrailers, clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
+import {
+  canHaveTrailers,
+  clientResponseHeaders,
+  passedTrailers,
+  reasonText,
+} from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
-import { hasBody } from "./head.ts";
-import { isIdentityHeader } from "./header-names.ts";
+import { hasBody } from "#data-plane/wire/head.ts";
+import {
+  BUSY,
+  invalidAnswer,
+  SILENT,
+  timedOut,
+  tooManyInterim,
+  unreachable,
+} from "#data-plane/wire/upstream-refusals.ts";
 import { watchReading } from "./patience.ts";
-import { writeInterim } from "./interim.ts";
-
-/** Interim answers (1xx) passed on for one request; more is an upstream gone wrong. */
-const INTERIM_MAX = 16;
+import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
 /** What a forward needs of the lane. */
 export interface ForwardHost {
@@ -153,7 +162,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cutAnswer();
     this.#over = true;
-    if (this.#trailers && trailers.length > 0) this.#response.addTrailers(clientTrailers(trailers));
+    if (this.#trailers && trailers.length > 0) this.#response.addTrailers(pairsOf(passedTrailers(trailers)));
     this.#response.end();
   }
 
@@ -163,11 +172,15 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   #passInterim(status: number, raw: readonly string[]): void {
     if (++this.#interim > INTERIM_MAX) {
-      this.#end(refuse("upstream_invalid_response", "upstream:interim", "Upstream sent too many interim answers"));
+      this.#end(tooManyInterim());
       this.#controller?.abort(new Error("Too many interim answers"));
       return;
     }
-    writeInterim(this.#response, status, raw);
+    const { socket } = this.#response;
+    // Nothing behind the final answer's head.
+    if (socket === null || this.#response.headersSent) return;
+    const lines = interimLines(status, raw, this.#request.httpVersion);
+    if (lines !== null) socket.write(lines, "latin1");
   }
 
   /** Usage that is known only now cannot be recorded: the client does not get the whole answer. */
@@ -226,32 +239,16 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The client fell silent inside its body. */
-const SILENT: Refusal = {
-  ...refuse("request_timeout", "limit:idle-timeout", "Request body took too long"),
-  close: true,
-};
-
-/** No connection came free in time. */
-const BUSY: Refusal = {
-  ...refuse("overloaded", "upstream:queue", "All connections to the upstream are busy"),
-  fields: { retry_after: 1 },
-  headers: ["Retry-After", "1"],
-  status: 503,
-};
-
 /** undici gives header lines as buffers, names and values in turn. */
 function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
   return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
 }
 
-/** As for headers: what only the gateway may say does not pass. */
-function clientTrailers(raw: readonly string[]): [string, string][] {
-  const pairs = Array.from({ length: raw.length / 2 }, (_, at): [string, string] => [
+function pairsOf(raw: readonly string[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, at): [string, string] => [
     raw[2 * at] ?? "",
     raw[2 * at + 1] ?? "",
   ]);
-  return pairs.filter(([name]) => !isIdentityHeader(name.toLowerCase()));
 }
 
 /** Bytes the answer says it has; null where it does not say. */
@@ -280,14 +277,8 @@ function isNotHttp(error: unknown): boolean {
   );
 }
 
-/** Public words only: no address of an upstream reaches a client. */
 function refusalOf(error: unknown, passage: Passage): Refusal {
-  const rule = `upstream:${passage.route.upstream.name}`;
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return { ...refuse("upstream_timeout", rule, "Upstream did not answer in time"), status: 504 };
-  }
-  if (isNotHttp(error)) {
-    return { ...refuse("upstream_invalid_response", rule, "Upstream sent an answer that is not HTTP"), status: 502 };
-  }
-  return { ...refuse("upstream_unreachable", rule, "Upstream cannot be reached"), status: 502 };
+  const { name } = passage.route.upstream;
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return timedOut(name);
+  return isNotHttp(error) ? invalidAnswer(name) : unreachable(name);
 }

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Connections } from "#data-plane/wire/connections.ts";
+import { Connections } from "#data-plane/wire/full/connections.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate"] });

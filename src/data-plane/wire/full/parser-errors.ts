@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
-import { type LocalResponse, refusalResponse } from "./refusal-response.ts";
+import { type LocalResponse, refusalResponse } from "#data-plane/wire/refusal-response.ts";
 
 /** The bytes of the answer, null when there is nobody to answer. */
 export function parserErrorAnswer(error: Error, socket: Duplex, runtime: Runtime, log: RefusalLog): Buffer | null {

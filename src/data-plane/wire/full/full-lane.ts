@@ -3,11 +3,11 @@
  * Reads requests off the wire, asks the gate, and either answers with its refusal or forwards. Decides nothing itself.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Server as NetServer } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import type { Exchange, Passage, Verdict } from "#data-plane/exchange.ts";
+import { type Exchange, isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
@@ -16,8 +16,8 @@ import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
-import { readHead } from "./head.ts";
-import { refusalResponse } from "./refusal-response.ts";
+import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { awaitRest } from "./patience.ts";
@@ -63,14 +63,19 @@ export class FullLane implements ForwardHost {
       (request, response) => this.#handle(request, response),
     );
     this.server.maxHeadersCount = 0;
-    this.server.on("checkContinue", (request, response) =>
-      this.#handle(request, response, () => response.writeContinue()),
-    );
-    this.server.on("checkExpectation", (request, response) => this.#refuseExpectation(request, response));
+    // node tells known expectations from others less strictly than `head.ts`, which decides.
+    this.server.on("checkContinue", (request, response) => this.#handle(request, response));
+    this.server.on("checkExpectation", (request, response) => this.#handle(request, response));
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     this.server.on("connection", (socket) => this.#connections.opened(socket));
     this.server.on("clientError", (error, socket) => this.#unreadable(error, socket));
     this.#connections.sweepEvery(limits.requestTimeoutMs);
+  }
+
+  /** Serves a connection that another lane accepted; the bytes are the first of a request. */
+  takeOver(socket: Socket, bytes: Buffer): void {
+    socket.unshift(bytes);
+    this.server.emit("connection", socket);
   }
 
   /** Timeouts of a reloaded configuration; they hold for connections made from now on. */
@@ -102,9 +107,14 @@ export class FullLane implements ForwardHost {
   async drain(): Promise<void> {
     // http's own close() would cut idle connections on which a request may be on its way; net's only stops listening.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
+    this.drainConnections();
+    await closed;
+  }
+
+  /** Finishes what is under way on connections that were taken over, and closes them. */
+  drainConnections(): void {
     this.#upgrades.close();
     this.#connections.drain();
-    await closed;
   }
 
   #exchangeOf(request: IncomingMessage): Exchange {
@@ -114,7 +124,9 @@ export class FullLane implements ForwardHost {
     return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse, beforeBody?: () => void): void {
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = this.#exchangeOf(request);
+    const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started();
@@ -126,14 +138,14 @@ export class FullLane implements ForwardHost {
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
-      () => this.#parts.gate.enter(this.#exchangeOf(request)),
+      () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
         const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
         if (route !== null) metric = route.metric;
         if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else {
-          beforeBody?.();
+          if (expects === "100-continue") response.writeContinue();
           new Forward(this, verdict.passage, request, response).start();
         }
       },
@@ -157,14 +169,6 @@ export class FullLane implements ForwardHost {
   #refusedBefore(refusal: Refusal): RefusedVerdict {
     const { runtime } = this.#parts.gate;
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
-  }
-
-  #refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    const detail = "The only expectation understood is 100-continue";
-    this.#parts.metrics.started();
-    response.on("close", () => this.#parts.metrics.finished(OTHER_METRIC, 417, 0));
-    const refusal: Refusal = { ...refuse("expectation_failed", "header:expect", detail), close: true };
-    this.#answer(request, response, this.#refusedBefore(refusal));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {

@@ -14,7 +14,7 @@ import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { responseBytes } from "./parser-errors.ts";
-import { refusalResponse } from "./refusal-response.ts";
+import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Time the ends of a tunnel have to close after a stop's FIN. */

@@ -10,7 +10,7 @@ import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settlement } from "#data-plane/metering/settlement.ts";
-import { isIdentityHeader } from "./header-names.ts";
+import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 

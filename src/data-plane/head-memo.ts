@@ -1,0 +1,47 @@
+/**
+ * What later phases work out of a header section and keep with it: clients repeat their sections, and one that is equal is read and
+ * thought about once (as HPACK does for HTTP/2). Worker thread; each slot belongs to the phase named, which checks before it uses
+ * what it kept that all it came from is still the same.
+ */
+import type { IdentitySettings } from "#config/settings.ts";
+import type { Refusal } from "#core/errors.ts";
+import type { Credential } from "#data-plane/identity/credentials.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
+import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import type { Runtime } from "./runtime.ts";
+
+export interface HeadMemo {
+  /** identify: the credential, as the settings have it read. */
+  credential: KnownCredential | null;
+  /** identify: whose it is. */
+  caller: KnownCaller | null;
+  /** forward: the fields the upstream gets. */
+  forwarded: KnownFields | null;
+}
+
+interface KnownCredential {
+  readonly settings: IdentitySettings["keys"];
+  readonly credential: Credential | Refusal | null;
+}
+
+interface KnownCaller {
+  readonly runtime: Runtime;
+  /** Of everything the worker remembers of callers. */
+  readonly generation: number;
+  /** Until when the key or token is good; milliseconds since 1970. */
+  readonly untilMs: number;
+  readonly principal: Principal;
+}
+
+interface KnownFields {
+  readonly route: CompiledRoute;
+  readonly principal: Principal | null;
+  readonly targetHost: string;
+  /** Lines with their ends; what is each request's own is not among them. */
+  readonly text: string;
+  readonly traced: boolean;
+}
+
+export function emptyMemo(): HeadMemo {
+  return { credential: null, caller: null, forwarded: null };
+}

@@ -1,0 +1,16 @@
+/** What every connection and request of the fast lane shares. Worker thread. */
+import type { Gate } from "#data-plane/gate.ts";
+import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import type { Settler } from "#data-plane/metering/settler.ts";
+import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import type { WorkerMetrics } from "#shared/metrics-table.ts";
+import type { Turn } from "./turn.ts";
+
+export interface LaneParts {
+  readonly gate: Gate;
+  readonly settler: Settler;
+  readonly meterFault: FaultListener;
+  readonly metrics: WorkerMetrics;
+  readonly refusals: RefusalLog;
+  readonly turn: Turn;
+}

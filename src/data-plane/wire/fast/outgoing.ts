@@ -1,0 +1,58 @@
+/**
+ * What is on its way to one client: gathered while a turn of the event loop lasts, written with one call at its end. Worker thread.
+ * Heads and small pieces of content are text (latin1), so that they go out as one string; large ones stay bytes.
+ */
+import type { Socket } from "node:net";
+
+/** Content up to here becomes text. */
+const TEXT_BYTES_MAX = 8 * 1024;
+
+export class Outgoing {
+  readonly #socket: Socket;
+  /** What stands before `#text`; empty most of the time. */
+  #parts: (string | Buffer)[] = [];
+  #text = "";
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get isEmpty(): boolean {
+    return this.#text === "" && this.#parts.length === 0;
+  }
+
+  text(text: string): void {
+    this.#text += text;
+  }
+
+  /** Copies the bytes: they are another read's soon. */
+  content(bytes: Buffer, from: number, to: number): void {
+    if (to - from <= TEXT_BYTES_MAX) {
+      this.#text += bytes.toString("latin1", from, to);
+      return;
+    }
+    if (this.#text !== "") this.#parts.push(this.#text);
+    this.#text = "";
+    this.#parts.push(Buffer.from(bytes.subarray(from, to)));
+  }
+
+  drop(): void {
+    this.#parts = [];
+    this.#text = "";
+  }
+
+  /** Writes all; false: some of it waits for the client, and `drain` will come. */
+  flush(): boolean {
+    const text = this.#text;
+    this.#text = "";
+    if (this.#parts.length === 0) return text === "" || this.#socket.write(text, "latin1");
+    this.#socket.cork();
+    for (const part of this.#parts)
+      if (typeof part === "string") this.#socket.write(part, "latin1");
+      else this.#socket.write(part);
+    if (text !== "") this.#socket.write(text, "latin1");
+    this.#parts = [];
+    this.#socket.uncork();
+    return !this.#socket.writableNeedDrain;
+  }
+}
