@@ -14,6 +14,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { UsageOp } from "./counter-shapes.ts";
+import { PayloadReader } from "./payload-reader.ts";
 
 /** Bytes before the first record. */
 export const SEGMENT_HEAD_BYTES = 8;
@@ -123,7 +124,7 @@ export function writeRecord(
   into.writeUInt16LE(status, start + 2);
   into.writeUInt32LE(head.epoch, start + 4);
   into.writeDoubleLE(head.atMs, start + 8);
-  let end = writeText(into, start + FIXED_BYTES, head.requestId);
+  let end = writeShort(into, start + FIXED_BYTES, head.requestId);
   into.set(frame.bytes, end);
   end += frame.bytes.length;
   for (let index = 0; index < frame.meters; index++) end = into.writeDoubleLE(units[index] ?? 0, end);
@@ -164,6 +165,20 @@ function recordBytesMax(frame: ChargeFrame, burns: readonly Burn[]): number {
   );
 }
 
+/** As `writeText`; quicker for a short text of ASCII, as request ids are. */
+function writeShort(into: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > 128) return writeText(into, at, text);
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return writeText(into, at, text);
+    into[at + 2 + index] = code;
+  }
+  into[at] = length;
+  into[at + 1] = 0;
+  return at + 2 + length;
+}
+
 function writeText(into: Buffer, at: number, text: string): number {
   const bytes = into.write(text, at + 2, TEXT_BYTES_MAX, "utf8");
   into[at] = bytes & 0xff;
@@ -180,9 +195,10 @@ export interface RecordsRead {
   readonly rest: "none" | "incomplete" | "damaged" | "unknown";
 }
 
-/** Reads whole records from the start of `from`. */
+/** Reads whole records from the start of `from`. Charges of one caller on one route have their texts in common. */
 export function readRecords(from: Buffer): RecordsRead {
   const charges: Charge[] = [];
+  const frames = new Frames();
   let at = 0;
   while (at < from.length) {
     if (from.length - at < HEAD_BYTES) return { charges, bytes: at, rest: "incomplete" };
@@ -192,7 +208,7 @@ export function readRecords(from: Buffer): RecordsRead {
     if (end > from.length) return { charges, bytes: at, rest: "incomplete" };
     const payload = from.subarray(at + HEAD_BYTES, end);
     if (crc32(payload) !== from.readUInt32LE(at + 4)) return { charges, bytes: at, rest: "damaged" };
-    const charge = readCharge(payload);
+    const charge = readCharge(payload, frames);
     if (charge === null) return { charges, bytes: at, rest: "unknown" };
     charges.push(charge);
     at = end;
@@ -201,9 +217,9 @@ export function readRecords(from: Buffer): RecordsRead {
 }
 
 /** null when the payload is of another kind or does not add up, which a good CRC makes a bug or a newer format. */
-function readCharge(payload: Buffer): Charge | null {
+function readCharge(payload: Buffer, frames: Frames): Charge | null {
   try {
-    if (payload[0] === CHARGE) return readChargeV2(new PayloadReader(payload));
+    if (payload[0] === CHARGE) return readChargeV2(new PayloadReader(payload), frames);
     return payload[0] === CHARGE_V1 ? readChargeV1(new PayloadReader(payload)) : null;
   } catch (error) {
     if (error instanceof RangeError) return null;
@@ -211,14 +227,49 @@ function readCharge(payload: Buffer): Charge | null {
   }
 }
 
-function readChargeV2(reader: PayloadReader): Charge {
-  const [flags, status, epoch, atMs] = [reader.byte(), reader.short(), reader.int(), reader.double()];
+function readChargeV2(reader: PayloadReader, frames: Frames): Charge {
+  const flags = reader.byte();
+  const status = reader.short();
+  const epoch = reader.int();
+  const atMs = reader.double();
   const requestId = reader.text();
-  const [account, key, user, route] = [reader.text(), reader.text(), reader.text(), reader.text()];
-  const meters = Array.from({ length: reader.byte() }, () => ({ meter: reader.text(), op: opAt(reader.byte()) }));
-  const units = meters.map((line) => ({ ...line, units: reader.double() }));
-  const burns = Array.from({ length: reader.byte() }, () => ({ grant: reader.text(), credits: reader.double() }));
+  const { account, key, user, route, lines } = frames.read(reader);
+  const units: MeterUnits[] = [];
+  for (const { meter, op } of lines) units.push({ meter, op, units: reader.double() });
+  const burnt = reader.byte();
+  const burns = burnt === 0 ? NO_BURNS : readBurns(reader, burnt);
   return { atMs, status, first: (flags & FIRST) !== 0, epoch, account, key, user, route, requestId, units, burns };
+}
+
+const NO_BURNS: readonly Burn[] = [];
+
+function readBurns(reader: PayloadReader, count: number): readonly Burn[] {
+  return Array.from({ length: count }, () => ({ grant: reader.text(), credits: reader.double() }));
+}
+
+/** A frame's texts. */
+interface FrameTexts extends Pick<Charge, "account" | "key" | "user" | "route"> {
+  readonly lines: readonly Pick<MeterUnits, "meter" | "op">[];
+}
+
+/** Frames read so far, by their bytes: most records of a segment have one of a few. */
+class Frames {
+  readonly #known = new Map<string, FrameTexts>();
+
+  read(reader: PayloadReader): FrameTexts {
+    const bytes = reader.frameBytes();
+    const known = this.#known.get(bytes);
+    if (known !== undefined) return known;
+    const texts = readFrame(new PayloadReader(Buffer.from(bytes, "latin1"), 0));
+    this.#known.set(bytes, texts);
+    return texts;
+  }
+}
+
+function readFrame(reader: PayloadReader): FrameTexts {
+  const [account, key, user, route] = [reader.text(), reader.text(), reader.text(), reader.text()];
+  const lines = Array.from({ length: reader.byte() }, () => ({ meter: reader.text(), op: opAt(reader.byte()) }));
+  return { account, key, user, route, lines };
 }
 
 function readChargeV1(reader: PayloadReader): Charge {
@@ -234,42 +285,4 @@ function opAt(index: number): UsageOp {
   const op = OPS[index];
   if (op === undefined) throw new RangeError(`Unknown operation ${index}`);
   return op;
-}
-
-class PayloadReader {
-  readonly #from: Buffer;
-  #at = 1;
-
-  constructor(from: Buffer) {
-    this.#from = from;
-  }
-
-  byte(): number {
-    return this.#from.readUInt8(this.#move(1));
-  }
-
-  short(): number {
-    return this.#from.readUInt16LE(this.#move(2));
-  }
-
-  int(): number {
-    return this.#from.readUInt32LE(this.#move(4));
-  }
-
-  double(): number {
-    return this.#from.readDoubleLE(this.#move(8));
-  }
-
-  text(): string {
-    const length = this.short();
-    const at = this.#move(length);
-    if (this.#at > this.#from.length) throw new RangeError("Text ends behind its record");
-    return this.#from.toString("utf8", at, at + length);
-  }
-
-  #move(bytes: number): number {
-    const at = this.#at;
-    this.#at += bytes;
-    return at;
-  }
 }

@@ -65,8 +65,9 @@ export class WorkerMetrics {
     this.#add(IN_FLIGHT_AT, -1);
     this.#add(ROUTES_AT + route * STATUS_CLASSES.length + Math.min(4, Math.max(0, Math.floor(status / 100) - 1)), 1);
     this.#add(DURATION_SUM_AT, seconds);
-    const bound = DURATION_BOUNDS_S.findIndex((limit) => seconds <= limit);
-    this.#add(DURATION_AT + (bound === -1 ? DURATION_BOUNDS_S.length : bound), 1);
+    let bound = 0;
+    while (bound < DURATION_BOUNDS_S.length && seconds > (DURATION_BOUNDS_S[bound] ?? 0)) bound++;
+    this.#add(DURATION_AT + bound, 1);
   }
 }
 

@@ -7,14 +7,17 @@ import type { Database as Connection, Statement } from "better-sqlite3";
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
 import { wallMs } from "#core/clock.ts";
-import type { Window } from "#core/windows.ts";
+import { minuteOf, type Window } from "#core/windows.ts";
 import { type CounterShape, holderOf } from "#shared/counter-shapes.ts";
 import type { Charge, MeterUnits } from "#shared/journal-format.ts";
 import type { Counting } from "./counting.ts";
-import { bookable, type MinuteRow, MinuteRows } from "./minute-rows.ts";
+import { addToRow, bookable, type MinuteRow, MinuteRows } from "./minute-rows.ts";
 import { NOTHING, type Tally, tallied } from "./tally.ts";
 import { type Mark, Thresholds } from "./thresholds.ts";
 import type { AccountFacts, UsageWindows } from "./usage-windows.ts";
+
+/** Charges taken in with one step. */
+const STEP_CHARGES = 32;
 
 const HOLDERS = ["account", "key", "user"] as const;
 
@@ -83,9 +86,9 @@ export class Booking {
    */
   *book(charges: readonly Charge[], isOurs: boolean): Generator<void, readonly CounterChange[]> {
     const batch = new Batch(this.#parts, this.#thresholds, isOurs);
-    for (const charge of charges) {
+    for (const [index, charge] of charges.entries()) {
       batch.add(charge);
-      yield;
+      if (index % STEP_CHARGES === STEP_CHARGES - 1) yield;
     }
     for (const row of batch.rows.values()) {
       this.#writeRow(row);
@@ -114,13 +117,59 @@ export class Booking {
   }
 }
 
+/** A counter change that grows. */
+interface Unheard extends CounterPlace {
+  tally: Tally;
+}
+
+/** What charges alike add to: of one caller, route, status, epoch and minute. Most charges follow others like them. */
+interface Track {
+  /** The first of them. */
+  readonly like: Charge;
+  readonly minute: number;
+  /** By line; as far as they are known. */
+  readonly lines: (LineTrack | null)[];
+}
+
+interface LineTrack {
+  readonly row: MinuteRow;
+  readonly targets: readonly LineTarget[];
+}
+
+interface LineTarget {
+  readonly change: Change;
+  readonly unheard: readonly Unheard[];
+}
+
+function trackId({ account, key, user, route, status, epoch, units, atMs }: Charge): string {
+  const meters = units.map(({ meter, op }) => `${meter} ${op}`).join(" ");
+  return `${minuteOf(atMs)} ${status} ${epoch} ${meters} ${JSON.stringify([account, route, key, user])}`;
+}
+
+/** Whether a charge belongs on a track: texts that came from one frame are the same ones, and compare at once. */
+function isOn({ like, minute }: Track, charge: Charge): boolean {
+  return (
+    charge.account === like.account &&
+    charge.key === like.key &&
+    charge.user === like.user &&
+    charge.route === like.route &&
+    charge.status === like.status &&
+    charge.epoch === like.epoch &&
+    charge.units.length === like.units.length &&
+    minuteOf(charge.atMs) === minute &&
+    charge.units.every(({ meter, op }, index) => meter === like.units[index]?.meter && op === like.units[index].op)
+  );
+}
+
 /** What one call of `book` has come to. */
 class Batch {
   readonly rows = new MinuteRows();
   readonly changes = new Map<string, Change>();
   readonly gauges = new Map<string, { account: string; holder: string; meter: string; tally: Tally }>();
   readonly burns = new Map<string, number>();
-  readonly unheard = new Map<string, CounterChange>();
+  readonly unheard = new Map<string, Unheard>();
+  readonly #tracks = new Map<string, Track>();
+  #last: Track | null = null;
   readonly #parts: BookingParts;
   readonly #thresholds: Thresholds;
   readonly #isOurs: boolean;
@@ -141,12 +190,37 @@ class Batch {
         "A charge holds numbers that are none; they were not booked",
       );
     }
-    for (const line of charge.units) this.#addLine(charge, line);
+    const { lines } = this.#trackOf(charge);
+    for (const [index, line] of charge.units.entries()) {
+      const known = lines[index];
+      if (known === undefined) lines.push(this.#addLine(charge, line));
+      else if (known === null) this.#addLine(charge, line);
+      else this.#addOn(known, charge, line.units);
+    }
     for (const { grant, credits } of charge.burns) this.burns.set(grant, (this.burns.get(grant) ?? 0) + credits);
   }
 
-  #addLine(charge: Charge, line: MeterUnits): void {
-    this.rows.add(charge, line);
+  #trackOf(charge: Charge): Track {
+    if (this.#last !== null && isOn(this.#last, charge)) return this.#last;
+    const id = trackId(charge);
+    const track = this.#tracks.get(id) ?? { like: charge, minute: minuteOf(charge.atMs), lines: [] };
+    this.#tracks.set(id, track);
+    this.#last = track;
+    return track;
+  }
+
+  #addOn({ row, targets }: LineTrack, charge: Charge, units: number): void {
+    addToRow(row, charge, units);
+    for (const { change, unheard } of targets) {
+      this.#grow(change, units, charge.atMs);
+      for (const one of unheard) one.tally = tallied(row.op, one.tally, units, charge.atMs);
+    }
+  }
+
+  /** Returns where units of more such charges go; null where each has to be looked at by itself. */
+  #addLine(charge: Charge, line: MeterUnits): LineTrack | null {
+    const row = this.rows.add(charge, line);
+    const targets: LineTarget[] = [];
     if (line.op === "set") this.#addGauge(charge, line);
     for (const shape of this.#parts.counting.shapesOf(line.meter)) {
       const holder = shape.op === line.op ? holderOf(shape.by, charge.key, charge.user) : null;
@@ -155,8 +229,10 @@ class Batch {
       this.#grow(change, line.units, charge.atMs);
       if (line.op === "set") this.#parts.noteSet({ account: charge.account, shape, holder, window: change.window });
       // What is older than the last value changes nothing.
-      if (line.op !== "set" || change.tally.atMs === charge.atMs) this.#noteUnheard(charge, line, shape, holder);
+      const isNews = line.op !== "set" || change.tally.atMs === charge.atMs;
+      targets.push({ change, unheard: isNews ? this.#noteUnheard(charge, line, shape, holder) : [] });
     }
+    return line.op === "add" ? { row, targets } : null;
   }
 
   #addGauge({ account, key, user, atMs }: Charge, { meter, op, units }: MeterUnits): void {
@@ -200,12 +276,19 @@ class Batch {
     });
   }
 
-  #noteUnheard({ account, epoch, atMs }: Charge, { op, units }: MeterUnits, shape: CounterShape, holder: string): void {
-    for (const window of this.#parts.counting.unheard(account, shape, this.#isOurs ? epoch : 0, atMs)) {
+  #noteUnheard(
+    { account, epoch, atMs }: Charge,
+    { op, units }: MeterUnits,
+    shape: CounterShape,
+    holder: string,
+  ): readonly Unheard[] {
+    return this.#parts.counting.unheard(account, shape, this.#isOurs ? epoch : 0, atMs).map((window) => {
       const id = `${window.startMs} ${window.endMs} ${shape.key} ${account} ${holder}`;
-      const before = this.unheard.get(id)?.tally ?? NOTHING;
-      this.unheard.set(id, { account, shape, holder, window, tally: tallied(op, before, units, atMs) });
-    }
+      const noted = this.unheard.get(id) ?? { account, shape, holder, window, tally: NOTHING };
+      noted.tally = tallied(op, noted.tally, units, atMs);
+      this.unheard.set(id, noted);
+      return noted;
+    });
   }
 
   /** As they are in this transaction. */

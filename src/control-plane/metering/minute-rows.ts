@@ -28,18 +28,18 @@ export class MinuteRows {
     return this.#rows.size;
   }
 
-  add(charge: Charge, { meter, op, units }: MeterUnits): MinuteRow {
+  add(charge: Charge, line: MeterUnits): MinuteRow {
     const { account, route, key, user, status, atMs } = charge;
+    const { meter, op, units } = line;
     const minute = minuteOf(atMs);
     // Meters have no blanks, but the others come from outside: JSON keeps apart what a separator could not.
     const id = `${meter} ${minute} ${status} ${op} ${JSON.stringify([account, route, key, user])}`;
-    const requests = charge.first ? 1 : 0;
     const row = this.#rows.get(id);
     if (row !== undefined) {
-      row.tally = tallied(op, row.tally, units, atMs);
-      row.requests += requests;
+      addToRow(row, charge, units);
       return row;
     }
+    const requests = charge.first ? 1 : 0;
     const made = { account, meter, minute, route, key, user, status, op, tally: firstOf(op, units, atMs), requests };
     this.#rows.set(id, made);
     return made;
@@ -50,6 +50,12 @@ export class MinuteRows {
   }
 }
 
+/** Adds a charge's units to the row it belongs to. */
+export function addToRow(row: MinuteRow, { first, atMs }: Charge, units: number): void {
+  row.tally = tallied(row.op, row.tally, units, atMs);
+  if (first) row.requests++;
+}
+
 /** The last millisecond of the year 9999: later times are no times. */
 const LATEST_MS = 253_402_300_799_999;
 
@@ -58,6 +64,7 @@ const LATEST_MS = 253_402_300_799_999;
  * are none are bugs of their writer; they must not hold up the charges of others.
  */
 export function bookable(charge: Charge): { readonly charge: Charge; readonly faults: readonly string[] } {
+  if (isSound(charge)) return { charge, faults: NO_FAULTS };
   const faults = [
     ...(isMoment(charge.atMs) ? [] : [`time ${charge.atMs}`]),
     ...charge.units.flatMap(({ meter, units }) => (Number.isSafeInteger(units) ? [] : [`${units} units of ${meter}`])),
@@ -65,12 +72,21 @@ export function bookable(charge: Charge): { readonly charge: Charge; readonly fa
       Number.isSafeInteger(credits) ? [] : [`${credits} credits of ${grant}`],
     ),
   ];
-  if (faults.length === 0) return { charge, faults };
   const units = isMoment(charge.atMs) ? charge.units.filter((line) => Number.isSafeInteger(line.units)) : [];
   return {
     charge: { ...charge, units, burns: charge.burns.filter(({ credits }) => Number.isSafeInteger(credits)) },
     faults,
   };
+}
+
+const NO_FAULTS: readonly string[] = [];
+
+function isSound({ atMs, units, burns }: Charge): boolean {
+  return (
+    isMoment(atMs) &&
+    units.every((line) => Number.isSafeInteger(line.units)) &&
+    burns.every(({ credits }) => Number.isSafeInteger(credits))
+  );
 }
 
 /** Whether a charge can be of this time. */
