@@ -11,6 +11,13 @@ const Limits = Type.Object(
         default: "10MiB",
       }),
     ),
+    bodyRate: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1, maximum: 1_000_000 }), Type.Null()], {
+        description:
+          "Bytes a second by which a request body must come at least, after ten seconds of grace; one that comes more slowly is answered with 408. `null` lets any pace pass.",
+        default: 240,
+      }),
+    ),
     headerTimeout: Type.Optional(duration("Time a client has to send its request headers.", "10s")),
     idleTimeout: Type.Optional(
       duration(

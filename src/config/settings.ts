@@ -58,6 +58,8 @@ export interface LimitSettings {
   readonly headerBytesMax: number;
   /** null: no limit. */
   readonly bodyBytesMax: number | null;
+  /** 0: any pace will do. */
+  readonly bodyBytesPerSecond: number;
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;

@@ -16,9 +16,9 @@ import type { Identifier } from "#data-plane/identity/identify.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
-import { authorize } from "#data-plane/policy/authorize.ts";
+import { authorize, dependsOnPath } from "#data-plane/policy/authorize.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
-import { readTarget, type Target } from "#data-plane/route/path.ts";
+import { type Target, TargetReader } from "#data-plane/route/path.ts";
 import type { Runtime } from "./runtime.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
 import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
@@ -42,6 +42,7 @@ export interface GateParts {
 
 export class Gate {
   readonly #parts: GateParts;
+  readonly #targets = new TargetReader();
   #runtime: Runtime;
 
   constructor(parts: GateParts, runtime: Runtime) {
@@ -62,7 +63,7 @@ export class Gate {
   enter(exchange: Exchange): Verdict | Promise<Verdict> {
     const runtime = this.#runtime;
     const requestId = ("requestId" in exchange.head ? exchange.head.requestId : null) ?? runtime.traces.requestId();
-    const target = readTarget(exchange.target);
+    const target = this.#targets.read(exchange.target);
     if (isRefusal(target)) return refused(target, requestId, runtime, null);
     const head = headOf(exchange, target.authority);
     if (isRefusal(head)) return refused(head, requestId, runtime, null);
@@ -86,7 +87,7 @@ export class Gate {
 
   #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
     if (principal !== null && isRefusal(principal)) return refusedAt(principal, routed);
-    const refusal = authorize(principal, routed.route, routed.values);
+    const refusal = authorizeKnown(routed, principal);
     return refusal === null ? this.#admit(routed, principal) : refusedAt(refusal, routed);
   }
 
@@ -114,6 +115,16 @@ export class Gate {
     };
     return { kind: "forward", passage };
   }
+}
+
+/** Asks again only where the answer may differ from the last one for an equal head. */
+function authorizeKnown({ head, route, values }: Routed, principal: Principal | null): Refusal | null {
+  const { caller } = head.memo;
+  const known = caller?.principal === principal ? caller : null;
+  if (known?.allowed === route) return null;
+  const refusal = authorize(principal, route, values);
+  if (refusal === null && known !== null && !dependsOnPath(route)) known.allowed = route;
+  return refusal;
 }
 
 /** Usage cannot be written just now; better to refuse than to serve unmetered. */

@@ -31,6 +31,8 @@ interface KnownCaller {
   /** Until when the key or token is good; milliseconds since 1970. */
   readonly untilMs: number;
   readonly principal: Principal;
+  /** authorize: the route that lets it in whatever the path says; null: none is known. */
+  allowed: CompiledRoute | null;
 }
 
 interface KnownFields {

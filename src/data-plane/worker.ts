@@ -29,7 +29,7 @@ import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
 import type { LaneParts } from "#data-plane/wire/fast/lane-parts.ts";
-import { Turn } from "#data-plane/wire/fast/turn.ts";
+import { Turn } from "#data-plane/wire/turn.ts";
 import { FullLane } from "#data-plane/wire/full/full-lane.ts";
 
 const BACKLOG = 4096;

@@ -118,7 +118,7 @@ export class Identifier {
     const principal = isSame ? known.principal : make(source, account, runtime.settings);
     if (!isSame) this.#principals.set(source, { account, runtime, principal });
     // What has changed since the look began is not remembered.
-    memo.caller = { runtime, generation, untilMs, principal };
+    memo.caller = { runtime, generation, untilMs, principal, allowed: null };
     return principal;
   }
 }

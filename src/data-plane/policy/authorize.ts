@@ -20,6 +20,11 @@ export function authorize(
   return checkGrants(principal, route) ?? checkTenant(principal, route, values);
 }
 
+/** Whether the decision on a principal depends on the path's values. */
+export function dependsOnPath({ require }: CompiledRoute): boolean {
+  return require.accountParam !== null || require.ownerParam !== null;
+}
+
 function asksNothing({ require }: CompiledRoute): boolean {
   const lists = [require.roles, require.permissions, require.scopes, require.features];
   return lists.every((list) => list.length === 0) && require.accountParam === null && require.ownerParam === null;

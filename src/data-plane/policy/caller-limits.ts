@@ -13,6 +13,7 @@ import { boundedCache } from "#data-plane/bounded-cache.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
+import { policyOf } from "./limit-headers.ts";
 import { dependsOnAddress, limitKey } from "./limit-keys.ts";
 import { type LiveCounter, liveCounters, type QuotaTables } from "./quotas.ts";
 import { type CompiledRate, type LiveRate, liveRate } from "./rates.ts";
@@ -44,6 +45,10 @@ export interface CallerLimits {
   readonly rates: readonly LiveRate[];
   readonly concurrency: readonly LiveConcurrency[];
   readonly lines: readonly LiveLine[];
+  /** The lines' counters that have a limit: what clients are told of. */
+  readonly told: readonly LiveCounter[];
+  /** What `RateLimit-Policy` says of these rates and counters. */
+  readonly policy: string;
   /** null: nothing is charged. */
   readonly frames: ChargeFrames | null;
   readonly moneyCap: MoneyCap | null;
@@ -99,6 +104,7 @@ export class LimitBook {
     const moneyCap = principal === null ? null : this.#moneyCap(principal, atMs);
     const counters = [...lines.flatMap((line) => line.counters), ...(moneyCap?.priced ?? [])];
     const windows = counters.map(({ counter }) => counter.window);
+    const told = lines.flatMap((line) => line.counters.filter(({ quota }) => quota !== null && quota.limit !== null));
     return {
       route,
       principal,
@@ -106,6 +112,8 @@ export class LimitBook {
       rates,
       concurrency,
       lines,
+      told,
+      policy: policyOf(rates, told),
       frames: principal === null || lines.length === 0 ? null : framesOf(principal, route),
       moneyCap,
       fromMs: Math.max(0, ...windows.map(({ startMs }) => startMs)),

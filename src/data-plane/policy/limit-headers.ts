@@ -21,14 +21,15 @@ interface LimitStateParts {
   readonly sets: readonly LimitHeaderSet[];
 }
 
+/** How near a limit is. */
 interface Item {
-  readonly name: string;
   readonly most: number;
-  /** Seconds; 0: not told. */
-  readonly windowSeconds: number;
   readonly left: number;
   readonly resetSeconds: number;
 }
+
+const NONE: readonly string[] = [];
+const ONLY_DRAFT_10 = "draft-10";
 
 /** The limits of one request; asked for its headers when the answer's head is made. */
 export class LimitState {
@@ -40,80 +41,85 @@ export class LimitState {
 
   /** Names and values in turn; empty when nothing limits the request. */
   headers(): readonly string[] {
-    const items = this.#items();
-    if (items.length === 0) return [];
-    const { sets } = this.#parts;
+    const { rates, limits, sets } = this.#parts;
+    if (rates.length === 0 && limits.told.length === 0) return NONE;
     const headers: string[] = [];
-    if (sets.includes("draft-10")) headers.push(...draft10(items));
-    if (sets.includes("draft-6")) headers.push(...nearest("RateLimit", items));
-    if (sets.includes("x-ratelimit")) headers.push(...nearest("X-RateLimit", items));
+    if (sets.includes(ONLY_DRAFT_10)) headers.push("RateLimit-Policy", this.#policy(), "RateLimit", this.#states());
+    if (sets.length > 1 || sets[0] !== ONLY_DRAFT_10) this.#addOthers(headers);
     const warnings = this.#warnings();
     if (warnings !== "") headers.push("X-Tollgate-Warning", warnings);
     return headers;
   }
 
-  #items(): readonly Item[] {
-    const { rates, at } = this.#parts;
-    const items: Item[] = rates.map((rate) => {
-      const windowSeconds = Math.max(1, Math.round(rate.figures.perMs / 1000));
-      return { name: rate.name, most: rate.most, windowSeconds, ...rate.state(at) };
-    });
-    for (const live of this.#counters()) items.push(this.#quotaItem(live));
-    return items;
+  #policy(): string {
+    const { rates, limits } = this.#parts;
+    return rates === limits.rates ? limits.policy : policyOf(rates, limits.told);
   }
 
-  #counters(): readonly LiveCounter[] {
-    return this.#parts.limits.lines.flatMap(({ counters }) =>
-      counters.filter(({ quota }) => quota !== null && quota.limit !== null),
-    );
+  #states(): string {
+    const { rates, limits, at } = this.#parts;
+    let text = "";
+    for (const rate of rates) {
+      const { left, resetSeconds } = rate.state(at);
+      text += `${text === "" ? "" : ", "}"${rate.name}";r=${left};t=${resetSeconds}`;
+    }
+    for (const live of limits.told) {
+      const { left, resetSeconds } = this.#quotaItem(live);
+      text += `${text === "" ? "" : ", "}"${live.label}";r=${left}`;
+      if (live.counter.window.kind !== "lifetime") text += `;t=${resetSeconds}`;
+    }
+    return text;
   }
 
   #quotaItem({ quota, counter }: LiveCounter): Item {
     const { tables, atMs } = this.#parts;
     const limit = quota?.limit ?? 0;
     const { window } = counter;
-    const endless = window.kind === "lifetime";
-    return {
-      name: quotaName(quota),
-      most: told(limit),
-      windowSeconds: endless ? 0 : (window.endMs - window.startMs) / 1000,
-      left: told(limit - tables.counters.used(counter)),
-      resetSeconds: endless ? 0 : Math.ceil((window.endMs - atMs) / 1000),
-    };
+    const left = told(limit - tables.counters.used(counter));
+    const resetSeconds = window.kind === "lifetime" ? 0 : Math.ceil((window.endMs - atMs) / 1000);
+    return { most: told(limit), left, resetSeconds };
+  }
+
+  #addOthers(headers: string[]): void {
+    const { rates, limits, at, sets } = this.#parts;
+    const items: readonly Item[] = [
+      ...rates.map((rate) => ({ most: rate.most, ...rate.state(at) })),
+      ...limits.told.map((live) => this.#quotaItem(live)),
+    ];
+    if (sets.includes("draft-6")) headers.push(...nearest("RateLimit", items));
+    if (sets.includes("x-ratelimit")) headers.push(...nearest("X-RateLimit", items));
   }
 
   #warnings(): string {
     const { counters } = this.#parts.tables;
-    const warnings: string[] = [];
-    for (const { quota, counter } of this.#counters()) {
-      const [first] = quota?.thresholds ?? [];
+    let warnings = "";
+    for (const { quota, counter, label } of this.#parts.limits.told) {
+      const first = quota?.thresholds[0];
       if (quota === null || first === undefined || quota.limit === null || quota.limit === 0) continue;
       const percent = Math.floor((counters.used(counter) / quota.limit) * 100);
-      if (percent >= first) warnings.push(`"${quotaName(quota)}";p=${told(percent)}`);
+      if (percent >= first) warnings += `${warnings === "" ? "" : ", "}"${label}";p=${told(percent)}`;
     }
-    return warnings.join(", ");
+    return warnings;
   }
+}
+
+/** The value of `RateLimit-Policy`: one item for each rate and for each counter with a limit. */
+export function policyOf(rates: readonly LiveRate[], counters: readonly LiveCounter[]): string {
+  const items = rates.map((rate) => {
+    const windowSeconds = Math.max(1, Math.round(rate.figures.perMs / 1000));
+    return `"${rate.name}";q=${rate.most};w=${windowSeconds}`;
+  });
+  for (const { quota, counter, label } of counters) {
+    const { kind, startMs, endMs } = counter.window;
+    const window = kind === "lifetime" ? "" : `;w=${(endMs - startMs) / 1000}`;
+    items.push(`"${label}";q=${told(quota?.limit ?? 0)}${window}`);
+  }
+  return items.join(", ");
 }
 
 /** As far as clients can be told. */
 function told(count: number): number {
   return Math.min(INTEGER_MAX, Math.max(0, count));
-}
-
-function quotaName(quota: LiveCounter["quota"]): string {
-  if (quota === null) return "";
-  const holder = quota.by === "account" ? "" : `/${quota.by}`;
-  return `${quota.meter}/${quota.window.kind}${holder}`;
-}
-
-function draft10(items: readonly Item[]): readonly string[] {
-  const policies = items.map(({ name, most, windowSeconds }) =>
-    windowSeconds === 0 ? `"${name}";q=${most}` : `"${name}";q=${most};w=${windowSeconds}`,
-  );
-  const states = items.map(({ name, left, resetSeconds, windowSeconds }) =>
-    windowSeconds === 0 ? `"${name}";r=${left}` : `"${name}";r=${left};t=${resetSeconds}`,
-  );
-  return ["RateLimit-Policy", policies.join(", "), "RateLimit", states.join(", ")];
 }
 
 function nearest(prefix: string, items: readonly Item[]): readonly string[] {

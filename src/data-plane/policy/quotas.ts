@@ -16,6 +16,8 @@ import { type LiveRate, liveRate } from "./rates.ts";
 export interface LiveCounter extends QuotaCounter {
   /** Holds from `quota.throttle.fromUnits` on. */
   readonly throttle: LiveRate | null;
+  /** As clients are told of the quota: `tokens/month`, `calls/day/key`. Empty without one. */
+  readonly label: string;
 }
 
 /** What the quotas of a caller need. */
@@ -40,8 +42,12 @@ export function liveCounters(
     const limited = quotaCounter(counter, shape, plan, account);
     const { quota } = limited;
     const throttle = quota === null ? null : throttleOf(tables.rates, quota, `${account.id}|${shape.key}|${holder}`);
-    return [{ ...limited, throttle }];
+    return [{ ...limited, throttle, label: quota === null ? "" : labelOf(quota) }];
   });
+}
+
+function labelOf({ meter, window, by }: QuotaSettings): string {
+  return by === "account" ? `${meter}/${window.kind}` : `${meter}/${window.kind}/${by}`;
 }
 
 function throttleOf(table: RateTable, { meter, throttle, shadow }: QuotaSettings, text: string): LiveRate | null {

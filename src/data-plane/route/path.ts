@@ -25,6 +25,26 @@ export interface Target {
   readonly authority: string | null;
 }
 
+/** Longest target that is remembered, and how many are. */
+const KNOWN_LENGTH_MAX = 256;
+const KNOWN_MAX = 4096;
+
+/** Reads targets and remembers what they were read as: most requests are for a few of them. One for each thread. */
+export class TargetReader {
+  #known = new Map<string, Target>();
+
+  read(raw: string): Target | Refusal {
+    const known = this.#known.get(raw);
+    if (known !== undefined) return known;
+    const target = readTarget(raw);
+    if ("code" in target || raw.length > KNOWN_LENGTH_MAX) return target;
+    // As a whole: cheaper than to know which was used last, and what is asked for often is soon there again.
+    if (this.#known.size === KNOWN_MAX) this.#known = new Map();
+    this.#known.set(raw, target);
+    return target;
+  }
+}
+
 /** Reads and normalises a request target. */
 export function readTarget(raw: string): Target | Refusal {
   if (raw.length > TARGET_LENGTH_MAX) {

@@ -76,8 +76,8 @@ export class RouteTable<R> {
         if (below !== null) return { kind: "route", route: below, values };
       }
     }
-    const any = search(this.#any, segments, 0, method, values);
-    return any === null ? this.#missed(host, segments) : { kind: "route", route: any, values };
+    const hostless = search(this.#any, segments, 0, method, values);
+    return hostless === null ? this.#missed(host, segments) : { kind: "route", route: hostless, values };
   }
 
   /** The path with any of the methods there are. */

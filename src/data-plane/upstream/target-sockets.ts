@@ -5,6 +5,7 @@
  */
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type { Turn } from "#data-plane/wire/turn.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -28,6 +29,8 @@ export interface TargetOptions {
 
 /** A request that wants a connection. */
 export interface ConnectionSeeker {
+  /** Its thread's: what goes out on a connection goes out at the end of a turn. */
+  readonly turn: Turn;
   onConnection(connection: UpstreamConnection): void;
   /** No connection could be made. */
   onUnreachable(): void;
@@ -55,7 +58,7 @@ export class TargetSockets {
 
   /** Gives the seeker a connection: at once when one is idle, else when one is made or comes free. */
   take(seeker: ConnectionSeeker): void {
-    const now = performance.now();
+    const now = seeker.turn.nowMs();
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (idle.untilMs > now && !idle.connection.isClosed) return seeker.onConnection(idle.connection);
       idle.connection.abort();
@@ -127,7 +130,7 @@ export class TargetSockets {
     socket.once(this.#connected, () => {
       clearTimeout(timer);
       socket.off("close", failed);
-      connection = new UpstreamConnection(socket, this);
+      connection = new UpstreamConnection(socket, seeker.turn, this);
       seeker.onConnection(connection);
     });
   }

@@ -4,6 +4,8 @@
  * never reach the next request on it. Not here: which request gets it (`target-sockets.ts`), and what becomes of an answer (its user).
  */
 import type { Socket } from "node:net";
+import { Outgoing } from "#data-plane/wire/outgoing.ts";
+import type { Sender, Turn } from "#data-plane/wire/turn.ts";
 import { type BodyReader, ChunkedBody, EndlessBody, LengthBody } from "#data-plane/wire/http1/body-reader.ts";
 import { type ResponseHead, ResponseReader } from "#data-plane/wire/http1/response-reader.ts";
 import { chunkHead, lastChunk } from "#data-plane/wire/http1/writer.ts";
@@ -23,6 +25,8 @@ export interface ConnectionUser {
   onContent(bytes: Buffer, from: number, to: number): void;
   onEnd(trailers: readonly string[]): void;
   onBroken(why: Breakage): void;
+  /** No more of the request's body for now: what was sent waits for the upstream. */
+  onFull(): void;
   /** It can take more of the request's body. */
   onDrain(): void;
 }
@@ -34,8 +38,10 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection): void;
 }
 
-export class UpstreamConnection {
+export class UpstreamConnection implements Sender {
   readonly #socket: Socket;
+  readonly #out: Outgoing;
+  readonly #turn: Turn;
   readonly #owner: ConnectionOwner;
   readonly #reader = new ResponseReader(HEAD_BYTES_MAX);
   #user: ConnectionUser | null = null;
@@ -51,10 +57,14 @@ export class UpstreamConnection {
   /** Something came since the request was sent. */
   #heard = false;
   #closed = false;
+  /** It waits for the end of the turn. */
+  #queued = false;
 
   /** `socket` is connected. Its bytes come through `take`, from whoever made it. */
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  constructor(socket: Socket, turn: Turn, owner: ConnectionOwner) {
     this.#socket = socket;
+    this.#out = new Outgoing(socket);
+    this.#turn = turn;
     this.#owner = owner;
     socket.on("drain", () => this.#user?.onDrain());
     socket.on("end", () => this.#ended());
@@ -77,36 +87,45 @@ export class UpstreamConnection {
 
   // -- the request
 
-  /** Sends a request's head. `body`: how its content will be framed. */
-  send(user: ConnectionUser, text: string, body: "none" | "length" | "chunked"): void {
+  /** Sends a request's head at the end of the turn. `body`: how its content will be framed. */
+  begin(user: ConnectionUser, text: string, body: "none" | "length" | "chunked"): void {
     this.#user = user;
     this.#head = null;
     this.#heard = false;
     this.#chunked = body === "chunked";
     this.#sent = body === "none";
-    if (body !== "none") this.#together();
-    this.#socket.write(text, "latin1");
+    this.#out.text(text);
+    this.#queue();
   }
 
-  /** What is written in one tick goes out as one: a small body with its head. */
-  #together(): void {
-    this.#socket.cork();
-    process.nextTick(() => this.#socket.uncork());
-  }
-
-  /** Sends content; false: it waits for the upstream, and `onDrain` will say when there is room again. */
-  write(content: Buffer): boolean {
-    if (!this.#chunked) return this.#socket.write(content);
-    this.#together();
-    this.#socket.write(chunkHead(content.length), "latin1");
-    this.#socket.write(content);
-    return this.#socket.write("\r\n", "latin1");
+  /** Sends content; false: what was sent before still waits for the upstream, and `onDrain` will say when there is room again. */
+  write(bytes: Buffer, from: number, to: number): boolean {
+    if (this.#chunked) this.#out.text(chunkHead(to - from));
+    this.#out.copy(bytes, from, to);
+    if (this.#chunked) this.#out.text("\r\n");
+    this.#queue();
+    return !this.#socket.writableNeedDrain;
   }
 
   /** The request's body is whole. */
   endBody(): void {
     this.#sent = true;
-    if (this.#chunked) this.#socket.write(lastChunk([]), "latin1");
+    if (!this.#chunked) return;
+    this.#out.text(lastChunk([]));
+    this.#queue();
+  }
+
+  #queue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#turn.end(this);
+  }
+
+  /** The end of a turn. */
+  send(): void {
+    this.#queued = false;
+    if (this.#socket.destroyed) this.#out.drop();
+    else if (!this.#out.flush()) this.#user?.onFull();
   }
 
   /** Reads no more until `resume`: the client is behind. */

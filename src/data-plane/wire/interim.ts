@@ -3,7 +3,7 @@
  * Not node's `writeEarlyHints`: it throws on `Link` values that are allowed, and drops every other field.
  */
 import { isHopByHop, isIdentityHeader } from "./header-names.ts";
-import { fieldLines, statusLine } from "./http1/writer.ts";
+import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
 
 /** Passed on for one request; more is an upstream gone wrong. */
 export const INTERIM_MAX = 16;

@@ -1,5 +1,6 @@
 /**
- * What is on its way to one client: gathered while a turn of the event loop lasts, written with one call at its end. Worker thread.
+ * What is on its way out on one connection: gathered while a turn of the event loop lasts, written with one call at its end. Worker
+ * thread.
  * Heads and small pieces of content are text (latin1), so that they go out as one string; large ones stay bytes.
  */
 import type { Socket } from "node:net";
@@ -26,7 +27,7 @@ export class Outgoing {
   }
 
   /** Copies the bytes: they are another read's soon. */
-  content(bytes: Buffer, from: number, to: number): void {
+  copy(bytes: Buffer, from: number, to: number): void {
     if (to - from <= TEXT_BYTES_MAX) {
       this.#text += bytes.toString("latin1", from, to);
       return;

@@ -12,6 +12,8 @@ export class Turn {
   #waiting: Sender[] = [];
   #sending: Sender[] = [];
   #scheduled = false;
+  /** 0: not read yet in this turn. */
+  #nowMs = 0;
 
   /** `before` is called once, ahead of all that is sent. */
   constructor(before: () => void) {
@@ -31,13 +33,25 @@ export class Turn {
     setImmediate(this.#run);
   }
 
+  /** Milliseconds of the monotonic clock, read once a turn. */
+  nowMs(): number {
+    if (this.#nowMs === 0) {
+      this.#nowMs = performance.now();
+      // The end of the turn forgets it.
+      this.soon();
+    }
+    return this.#nowMs;
+  }
+
   readonly #run = (): void => {
     this.#scheduled = false;
+    this.#nowMs = performance.now();
     const sending = this.#waiting;
     this.#waiting = this.#sending;
     this.#sending = sending;
     this.#before();
     for (const sender of sending) sender.send();
     sending.length = 0;
+    this.#nowMs = 0;
   };
 }

@@ -9,12 +9,6 @@ export const BUSY: Refusal = {
   status: 503,
 };
 
-/** The client fell silent inside its body. */
-export const SILENT: Refusal = {
-  ...refuse("request_timeout", "limit:idle-timeout", "Request body took too long"),
-  close: true,
-};
-
 /** `upstream` is its name. */
 export function unreachable(upstream: string): Refusal {
   return { ...refuse("upstream_unreachable", `upstream:${upstream}`, "Upstream cannot be reached"), status: 502 };

@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { measureAdmit } from "../../../bench/micro/admit.ts";
 
-test.each([false, true])("three rates and two quotas, journal written: %s", (journalled) => {
-  const micros = measureAdmit(2_000, journalled);
+test.each([false, true])("three rates and two quotas, journal written: %s", async (journalled) => {
+  const micros = await measureAdmit(2_000, journalled);
   // CPU time of a thread that shares its cores with all other tests; a hundred times what is promised.
   expect(micros).toBeGreaterThan(0.1);
   expect(micros).toBeLessThan(200);

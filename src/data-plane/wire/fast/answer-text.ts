@@ -46,7 +46,7 @@ function passedText(
 }
 
 /** What the gateway says of the connection. */
-export function connectionText({ framing, keepsAlive, idleSeconds }: AnswerShape): string {
+function connectionText({ framing, keepsAlive, idleSeconds }: AnswerShape): string {
   const coding = framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
   return keepsAlive
     ? `${coding}Connection: keep-alive\r\nKeep-Alive: timeout=${idleSeconds}\r\n`

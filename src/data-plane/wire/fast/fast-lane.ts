@@ -32,9 +32,14 @@ export class FastLane implements ClientLane {
   readonly #full: FullLaneDoor;
   readonly #onSweep: SweepListener;
   readonly #connections = new Set<ClientConnection>();
+  /** Connections that the full lane has now. */
+  readonly #handedOver = new Set<Socket>();
   #limits: LimitSettings;
+  #idleSeconds = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #draining = false;
+  /** While draining: hears when the last connection has closed. */
+  #onEmpty: (() => void) | null = null;
 
   constructor(parts: LaneParts, full: FullLaneDoor, limits: LimitSettings, onSweep: SweepListener) {
     this.gate = parts.gate;
@@ -46,12 +51,18 @@ export class FastLane implements ClientLane {
     this.#full = full;
     this.#onSweep = onSweep;
     this.#limits = limits;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.take(socket));
+    this.#idleSeconds = Math.floor(limits.idleTimeoutMs / 1000);
+    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
+    this.server = createServer(options, (socket) => this.take(socket));
     this.#sweepOften();
   }
 
   get limits(): LimitSettings {
     return this.#limits;
+  }
+
+  get idleSeconds(): number {
+    return this.#idleSeconds;
   }
 
   get isDraining(): boolean {
@@ -67,15 +78,27 @@ export class FastLane implements ClientLane {
 
   closed(connection: ClientConnection): void {
     this.#connections.delete(connection);
+    this.#lookWhetherEmpty();
   }
 
-  handOver(socket: Socket, bytes: Buffer): void {
+  handOver(connection: ClientConnection, socket: Socket, bytes: Buffer): void {
+    this.#handedOver.add(socket);
+    this.#connections.delete(connection);
+    socket.on("close", () => {
+      this.#handedOver.delete(socket);
+      this.#lookWhetherEmpty();
+    });
     this.#full.takeOver(socket, bytes);
+  }
+
+  #lookWhetherEmpty(): void {
+    if (this.#connections.size === 0 && this.#handedOver.size === 0) this.#onEmpty?.();
   }
 
   /** Limits of a reloaded configuration; times hold at once, the size of heads for connections made from now on. */
   useLimits(limits: LimitSettings): void {
     this.#limits = limits;
+    this.#idleSeconds = Math.floor(limits.idleTimeoutMs / 1000);
     this.#sweepOften();
   }
 
@@ -93,11 +116,19 @@ export class FastLane implements ClientLane {
     this.#onSweep(now);
   }
 
+  /** Looks at nobody any more. */
+  stop(): void {
+    clearInterval(this.#sweeper);
+  }
+
   /** Finishes what is under way, closes idle connections, takes no new ones; resolves when all are closed. */
   async drain(): Promise<void> {
     this.#draining = true;
+    // The server does not know of connections whose sockets were made anew: those are waited for here.
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const connection of this.#connections) connection.drain();
-    await closed;
+    this.#lookWhetherEmpty();
+    await Promise.all([closed, empty]);
   }
 }

@@ -4,7 +4,7 @@ import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
-import type { Turn } from "./turn.ts";
+import type { Turn } from "#data-plane/wire/turn.ts";
 
 export interface LaneParts {
   readonly gate: Gate;

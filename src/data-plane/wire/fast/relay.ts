@@ -15,38 +15,20 @@ import { hasBody } from "#data-plane/wire/head.ts";
 import type { ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { chunkHead, lastChunk } from "#data-plane/wire/http1/writer.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
+import type { Turn } from "#data-plane/wire/turn.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { type AnswerShape, answerText } from "./answer-text.ts";
-import type { LaneParts } from "./lane-parts.ts";
-import type { Outgoing } from "./outgoing.ts";
+import type { ClientLane } from "./client-lane.ts";
+import type { RelayClient } from "./relay-client.ts";
 import { requestText } from "./request-text.ts";
 
 /** What the client of a lost charge hears. */
 const METERING_STATUS = statusOf(METERING_DOWN);
 
-/** What a relay needs of the client's connection. */
-export interface RelayClient {
-  readonly out: Outgoing;
-  /** Whether the connection can be kept behind this answer, should its framing allow it. */
-  readonly mayKeep: boolean;
-  readonly idleSeconds: number;
-  /** Something was queued. */
-  queued(): void;
-  /** The answer is queued as a whole. `status` for the metrics. */
-  answered(keepsAlive: boolean): void;
-  /** The answer's head was queued. */
-  headQueued(status: number): void;
-  /** Answers with a refusal; only before any byte of an answer was queued. */
-  refuse(passage: Passage, refusal: Refusal): void;
-  /** The answer cannot be ended cleanly: the connection is cut. */
-  cut(): void;
-  /** More of the request's body can be taken. */
-  resumeBody(): void;
-}
-
 export class Relay implements ConnectionUser, ConnectionSeeker {
   readonly method: string;
-  readonly #lane: LaneParts;
+  readonly turn: Turn;
+  readonly #lane: ClientLane;
   readonly #client: RelayClient;
   readonly #passage: Passage;
   readonly #target: Target;
@@ -69,8 +51,9 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** When whatever is waited for has taken too long; milliseconds of the monotonic clock. */
   #deadlineMs = Infinity;
 
-  constructor(lane: LaneParts, client: RelayClient, passage: Passage) {
+  constructor(lane: ClientLane, client: RelayClient, passage: Passage) {
     this.#lane = lane;
+    this.turn = lane.turn;
     this.#client = client;
     this.#passage = passage;
     this.method = passage.exchange.method;
@@ -85,8 +68,13 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     return this.#settlement.isLost;
   }
 
+  /** Bytes the request's body may have. */
+  get bodyBytesMax(): number {
+    return this.#passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity;
+  }
+
   start(): void {
-    this.#deadlineMs = performance.now() + this.#target.queueTimeoutMs;
+    this.#deadlineMs = this.turn.nowMs() + this.#target.queueTimeoutMs;
     this.#target.sockets.take(this);
   }
 
@@ -97,11 +85,11 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     if (this.#over) return connection.release();
     this.#upstream = connection;
     this.#waitForAnswer();
-    connection.send(this, requestText(this.#passage, this.#target), this.#body);
+    connection.begin(this, requestText(this.#passage, this.#target), this.#body);
     const early = this.#early;
     this.#early = [];
     let hasRoom = true;
-    for (const piece of early) hasRoom = connection.write(piece);
+    for (const piece of early) hasRoom = connection.write(piece, 0, piece.length);
     if (this.#bodyEnded && this.#body !== "none") connection.endBody();
     else if (hasRoom) this.#client.resumeBody();
   }
@@ -111,19 +99,19 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   }
 
   #waitForAnswer(): void {
-    this.#deadlineMs = performance.now() + this.#passage.runtime.settings.server.limits.requestTimeoutMs;
+    this.#deadlineMs = this.turn.nowMs() + this.#passage.runtime.settings.server.limits.requestTimeoutMs;
   }
 
-  /** Content of the request's body; false: no more until `resumeBody`. */
-  content(piece: Buffer): boolean {
+  /** Content of the request's body, good until this returns; false: no more until `resumeBody`. */
+  content(bytes: Buffer, from: number, to: number): boolean {
     if (this.#over) return true;
     const { measurement } = this.#settlement;
-    if (measurement?.wantsRequest === true) measurement.requestChunk(piece);
+    if (measurement?.wantsRequest === true) measurement.requestChunk(bytes.subarray(from, to));
     if (this.#upstream !== null) {
       this.#waitForAnswer();
-      return this.#upstream.write(piece);
+      return this.#upstream.write(bytes, from, to);
     }
-    this.#early.push(piece);
+    this.#early.push(Buffer.from(bytes.subarray(from, to)));
     return false;
   }
 
@@ -131,6 +119,10 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   bodyEnded(): void {
     this.#bodyEnded = true;
     if (!this.#over) this.#upstream?.endBody();
+  }
+
+  onFull(): void {
+    if (!this.#bodyEnded) this.#client.pauseBody();
   }
 
   onDrain(): void {
@@ -163,7 +155,8 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   }
 
   #shapeOf(head: ResponseHead, bodiless: boolean): AnswerShape {
-    const { mayKeep, idleSeconds } = this.#client;
+    const { mayKeep } = this.#client;
+    const { idleSeconds } = this.#lane;
     if (bodiless || head.framing.kind === "length") return { framing: "as-is", keepsAlive: mayKeep, idleSeconds };
     if (this.#passage.exchange.httpVersion === "1.1") return { framing: "chunked", keepsAlive: mayKeep, idleSeconds };
     return { framing: "close", keepsAlive: false, idleSeconds };
@@ -180,7 +173,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#waitForAnswer();
     const { out } = this.#client;
     if (this.#chunked) out.text(chunkHead(to - from));
-    out.content(bytes, from, to);
+    out.copy(bytes, from, to);
     if (this.#chunked) out.text("\r\n");
     this.#client.queued();
   }
@@ -200,7 +193,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     if (this.#over) return;
     if (why === "lost" && this.#mayRetry()) {
       this.#retried = true;
-      this.#deadlineMs = performance.now() + this.#target.queueTimeoutMs;
+      this.#deadlineMs = this.turn.nowMs() + this.#target.queueTimeoutMs;
       this.#target.sockets.takeNew(this);
       return;
     }
@@ -288,6 +281,6 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#upstream = null;
     this.#early = [];
     // What was staged on the way out is written with this turn.
-    this.#lane.turn.soon();
+    this.turn.soon();
   }
 }

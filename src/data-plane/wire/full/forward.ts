@@ -22,15 +22,8 @@ import {
 } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
-import {
-  BUSY,
-  invalidAnswer,
-  SILENT,
-  timedOut,
-  tooManyInterim,
-  unreachable,
-} from "#data-plane/wire/upstream-refusals.ts";
-import { watchReading } from "./patience.ts";
+import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
+import { watchBody } from "./patience.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
 /** What a forward needs of the lane. */
@@ -74,14 +67,16 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (hasBody(passage.head)) this.#watchBody();
   }
 
-  /** A client that stops in the middle of its body holds a connection of the upstream: it gets 408. */
+  /** A client that stops in the middle of its body, or crawls, holds a connection of the upstream: it gets 408. */
   #watchBody(): void {
-    const { idleTimeoutMs } = this.#passage.runtime.settings.server.limits;
-    watchReading(this.#request, idleTimeoutMs, () => {
-      // After an early answer nobody waits for the rest of the body.
-      if (this.#over) this.#request.socket.destroy();
+    watchBody(this.#request, this.#passage.runtime.settings.server.limits, {
       // Waiting for a connection (`#patience` sees to that), or the upstream does not read: the silence is not the client's.
-      else if (this.#controller !== null && !this.#request.isPaused()) this.#cutBody(SILENT);
+      isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
+      onSlow: (refusal) => {
+        // After an early answer nobody waits for the rest of the body.
+        if (this.#over) this.#request.socket.destroy();
+        else this.#cutBody(refusal);
+      },
     });
   }
 

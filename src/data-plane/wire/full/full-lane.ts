@@ -76,6 +76,8 @@ export class FullLane implements ForwardHost {
   takeOver(socket: Socket, bytes: Buffer): void {
     socket.unshift(bytes);
     this.server.emit("connection", socket);
+    // One that another lane paused does not begin to flow by itself.
+    socket.resume();
   }
 
   /** Timeouts of a reloaded configuration; they hold for connections made from now on. */

@@ -1,9 +1,11 @@
 /** Answers to bytes that node's parser refuses: no request exists, so the connection gets one answer and is closed. Worker thread. */
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type Refusal, refuse } from "#core/errors.ts";
+import type { Refusal } from "#core/errors.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
+import { SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
+import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
 import { type LocalResponse, refusalResponse } from "#data-plane/wire/refusal-response.ts";
 
 /** The bytes of the answer, null when there is nobody to answer. */
@@ -19,11 +21,9 @@ export function parserErrorAnswer(error: Error, socket: Duplex, runtime: Runtime
 function refusalOf(error: Error): Refusal | null {
   const code = "code" in error ? String(error.code) : "";
   if (code === "ECONNRESET" || code === "EPIPE") return null;
-  if (code === "HPE_HEADER_OVERFLOW")
-    return refuse("headers_too_large", "limit:headers", "Request headers are too large");
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return refuse("request_timeout", "limit:header-timeout", "Request headers took too long");
-  return refuse("malformed_request", "http:syntax", "Request is not valid HTTP/1.1");
+  if (code === "HPE_HEADER_OVERFLOW") return TOO_LARGE;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return SLOW_HEAD;
+  return SYNTAX;
 }
 
 /** A local answer as bytes, for sockets that have no response object. */

@@ -4,20 +4,41 @@
  * and node's own keep-alive timeout with it.
  */
 import type { IncomingMessage } from "node:http";
+import type { LimitSettings } from "#config/settings.ts";
+import type { Refusal } from "#core/errors.ts";
+import { BodyPace } from "#data-plane/wire/body-pace.ts";
+import { SILENT, SLOW_BODY } from "#data-plane/wire/client-refusals.ts";
 
-/** Calls `silent` each time no byte of an incomplete request came for `ms`. Ends by itself with the request or its socket. */
-export function watchReading(request: IncomingMessage, ms: number, silent: () => void): void {
+const LOOK_MS_MAX = 500;
+
+/** Who waits for a request's body. */
+export interface BodyWaiter {
+  /** Nothing is read from the client just now. */
+  isHeld(): boolean;
+  /** The client fell silent, or crawls. Called again at every look until the request or its socket ends. */
+  onSlow(refusal: Refusal): void;
+}
+
+/** Watches until the request is whole. */
+export function watchBody(request: IncomingMessage, limits: LimitSettings, waiter: BodyWaiter): void {
   const { socket } = request;
-  let before = socket.bytesRead;
-  const timer = setInterval(() => {
-    if (request.complete || request.destroyed || socket.destroyed) {
-      clearInterval(timer);
-      return;
-    }
-    const moved = socket.bytesRead !== before;
+  const { bodyBytesPerSecond, idleTimeoutMs } = limits;
+  let silentSinceMs = performance.now();
+  const pace = new BodyPace(bodyBytesPerSecond, idleTimeoutMs, silentSinceMs);
+  const first = socket.bytesRead;
+  let before = first;
+  const look = () => {
+    if (request.complete || request.destroyed || socket.destroyed) return clearInterval(timer);
+    const now = performance.now();
+    const held = waiter.isHeld();
+    if (held || socket.bytesRead !== before) silentSinceMs = now;
     before = socket.bytesRead;
-    if (!moved) silent();
-  }, ms).unref();
+    // Framing counts too: node does not tell it from content.
+    const isTooSlow = pace.isTooSlow(now, before - first, held);
+    if (now - silentSinceMs > idleTimeoutMs) waiter.onSlow(SILENT);
+    else if (isTooSlow) waiter.onSlow(SLOW_BODY);
+  };
+  const timer = setInterval(look, Math.min(LOOK_MS_MAX, idleTimeoutMs / 4)).unref();
   request.once("close", () => clearInterval(timer));
 }
 

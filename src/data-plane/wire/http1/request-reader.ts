@@ -12,11 +12,11 @@ import { CR, LF, SP, TOKEN, VISIBLE } from "./octets.ts";
 
 /** Methods there are, as node has them; which of them are served is the gate's to say. */
 const METHODS: ReadonlySet<string> = new Set(http.METHODS);
+const COMMON_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 /** Longest method that is read; no known one comes near. */
 const METHOD_BYTES_MAX = 32;
 /** `HTTP/1.1` or `HTTP/1.0`. */
 const VERSION_BYTES = 8;
-const VERSIONS: Readonly<Record<string, HttpVersion>> = { "HTTP/1.1": "1.1", "HTTP/1.0": "1.0" };
 
 export type HttpVersion = "1.0" | "1.1";
 
@@ -38,7 +38,7 @@ interface KnownSection {
   readonly head: RequestHead | Refusal;
 }
 
-const SYNTAX: Refusal = {
+export const SYNTAX: Refusal = {
   code: "malformed_request",
   rule: "http:syntax",
   detail: "Request is not valid HTTP/1.1",
@@ -52,7 +52,7 @@ const LINE_TOO_LONG: Refusal = {
   close: true,
 };
 
-const TOO_LARGE: Refusal = {
+export const TOO_LARGE: Refusal = {
   code: "headers_too_large",
   rule: "limit:headers",
   detail: "Request headers are too large",
@@ -145,19 +145,37 @@ export class RequestReader {
     if (bytes[at] !== SP || at === targetStart) return -1;
     const versionStart = at + 1;
     at = versionStart + VERSION_BYTES;
-    if (at + 2 > end) return this.#mayBeVersion(bytes, versionStart, end) ? 0 : -1;
-    const httpVersion = VERSIONS[bytes.toString("latin1", versionStart, at)];
-    if (httpVersion === undefined || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
+    if (at + 2 > end) return mayBeVersion(bytes, versionStart, end) ? 0 : -1;
+    const httpVersion = versionAt(bytes, versionStart);
+    const method = methodAt(bytes, methodStart, targetStart - 1);
+    if (httpVersion === null || method === null || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
     this.#httpVersion = httpVersion;
-    this.#method = bytes.toString("latin1", methodStart, targetStart - 1);
-    if (!METHODS.has(this.#method)) return -1;
+    this.#method = method;
     this.#target = bytes.toString("latin1", targetStart, versionStart - 1);
     return at + 2 - start;
   }
+}
 
-  /** Whether what has come of the version and its line end can still become one. */
-  #mayBeVersion(bytes: Buffer, start: number, end: number): boolean {
-    const text = bytes.toString("latin1", start, end);
-    return Object.keys(VERSIONS).some((version) => `${version}\r\n`.startsWith(text));
-  }
+/** Whether the octets from `start` on are those of the text. */
+function isAt(bytes: Buffer, start: number, text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
+function versionAt(bytes: Buffer, start: number): HttpVersion | null {
+  if (isAt(bytes, start, "HTTP/1.1")) return "1.1";
+  return isAt(bytes, start, "HTTP/1.0") ? "1.0" : null;
+}
+
+/** Whether what has come of the version and its line end can still become one. */
+function mayBeVersion(bytes: Buffer, start: number, end: number): boolean {
+  const text = bytes.toString("latin1", start, end);
+  return "HTTP/1.1\r\n".startsWith(text) || "HTTP/1.0\r\n".startsWith(text);
+}
+
+/** null: there is no such method. The common ones without making a text of them. */
+function methodAt(bytes: Buffer, start: number, end: number): string | null {
+  for (const method of COMMON_METHODS) if (method.length === end - start && isAt(bytes, start, method)) return method;
+  const method = bytes.toString("latin1", start, end);
+  return METHODS.has(method) ? method : null;
 }

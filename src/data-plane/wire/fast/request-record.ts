@@ -1,0 +1,27 @@
+/** What the metrics hear of one request of the fast lane. Worker thread. */
+import { OTHER_METRIC } from "#data-plane/runtime.ts";
+import type { LaneParts } from "./lane-parts.ts";
+
+export class RequestRecord {
+  /** Its route's. */
+  metric = OTHER_METRIC;
+  /** What the client got; 0: nothing. */
+  status = 0;
+  readonly #lane: LaneParts;
+  #startedMs = 0;
+
+  constructor(lane: LaneParts) {
+    this.#lane = lane;
+  }
+
+  begin(): void {
+    this.metric = OTHER_METRIC;
+    this.status = 0;
+    this.#startedMs = this.#lane.turn.nowMs();
+    this.#lane.metrics.started();
+  }
+
+  end(): void {
+    this.#lane.metrics.finished(this.metric, this.status, (this.#lane.turn.nowMs() - this.#startedMs) / 1000);
+  }
+}
