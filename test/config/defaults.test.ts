@@ -17,6 +17,7 @@ test("every default of the smallest file", () => {
       limits: {
         headerBytesMax: 16_384,
         bodyBytesMax: 10_485_760,
+        bodyBytesPerSecond: 240,
         headerTimeoutMs: 10_000,
         idleTimeoutMs: 60_000,
         requestTimeoutMs: 300_000,
