@@ -37,7 +37,7 @@ export async function measureAdmit(rounds: number, journalled: boolean): Promise
     requestId: "req_0123456789abcdefghij",
     rawHeaders: [],
   };
-  return cpuMicros(rounds, (wanted) => {
+  return await cpuMicros(rounds, (wanted) => {
     for (let round = 0; round < wanted; round++) {
       const admission = admitter.admit(applicant);
       if ("code" in admission || admission.reservation === null) throw new Error(JSON.stringify(admission));

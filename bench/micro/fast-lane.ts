@@ -16,13 +16,16 @@ const CONNECTIONS = 64;
 const FILE = `
 version: 1
 roles: { Developer: ["models:*"] }
-rates: { api: { limit: 1000000, per: 1s, by: account } }
+rates:
+  second: { limit: 1000000, per: 1s, by: account }
+  minute: { limit: 60000000, per: 1m, by: key }
+  hour: { limit: 1000000000, per: 1h, by: [account, route] }
 meters: { api_calls: {} }
-plans: { free: { default: true, quotas: { api_calls: { limit: 1000000000000, per: month } } } }
+plans: { free: { default: true, quotas: { api_calls: [{ limit: 100000000000, per: day }, { limit: 1000000000000, per: month }] } } }
 upstreams: { app: { targets: ["http://127.0.0.1:9"] } }
 routes:
   - { name: bare, match: { path: "/bare/{id}" }, upstream: app, auth: none }
-  - { name: models, match: { path: "/models/{id}" }, upstream: app, require: { permissions: ["models:invoke"] }, rates: [api], meters: { api_calls: 1 } }
+  - { name: models, match: { path: "/models/{id}" }, upstream: app, require: { permissions: ["models:invoke"] }, rates: [second, minute, hour], meters: { api_calls: 1 } }
 `;
 
 const BODY = '{"ok":true,"id":"0123456789","usage":{"total_tokens":12}}';

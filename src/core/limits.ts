@@ -15,6 +15,8 @@ export interface Bucket {
   /** `burst` intervals: how far the theoretical arrival time may run ahead of now. */
   readonly toleranceNs: bigint;
   readonly burst: number;
+  /** `intervalNs` as a number; null: the two times are too large for exact arithmetic on numbers. */
+  readonly interval: number | null;
 }
 
 /** `limit` tokens per `perMs`, at most `burst` at once; all positive integers. */
@@ -22,7 +24,9 @@ export function bucketOf(limit: number, perMs: number, burst: number): Bucket {
   const perNs = BigInt(perMs) * 1_000_000n;
   const count = BigInt(limit);
   const intervalNs = (perNs + count - 1n) / count;
-  return { intervalNs, toleranceNs: intervalNs * BigInt(burst), burst };
+  const toleranceNs = intervalNs * BigInt(burst);
+  const isExact = toleranceNs <= Number.MAX_SAFE_INTEGER && intervalNs <= Number.MAX_SAFE_INTEGER;
+  return { intervalNs, toleranceNs, burst, interval: isExact ? Number(intervalNs) : null };
 }
 
 /** The theoretical arrival time after tokens worth `costNs` (tokens × interval) more, or null when the bucket is too empty for them. */
@@ -34,8 +38,11 @@ export function nextArrival(arrivalNs: bigint, nowNs: bigint, bucket: Bucket, co
 
 /** Whole tokens left at `nowNs`. */
 export function tokensLeft(arrivalNs: bigint, nowNs: bigint, bucket: Bucket): number {
-  const ahead = arrivalNs > nowNs ? arrivalNs - nowNs : 0n;
-  return ahead >= bucket.toleranceNs ? 0 : Number((bucket.toleranceNs - ahead) / bucket.intervalNs);
+  if (arrivalNs <= nowNs) return bucket.burst;
+  const room = bucket.toleranceNs - (arrivalNs - nowNs);
+  if (room <= 0n) return 0;
+  // Below 2^53 the quotient of two whole numbers never rounds across a whole one.
+  return bucket.interval === null ? Number(room / bucket.intervalNs) : Math.floor(Number(room) / bucket.interval);
 }
 
 /** Nanoseconds until tokens worth `costNs` are there; 0 when they are there now. */

@@ -11,6 +11,8 @@ import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface HeadMemo {
+  /** That of the section before on the same connection: what hangs on one field that is the same again is taken over from it. */
+  before: HeadMemo | null;
   /** identify: the credential, as the settings have it read. */
   credential: KnownCredential | null;
   /** identify: whose it is. */
@@ -21,7 +23,15 @@ export interface HeadMemo {
 
 interface KnownCredential {
   readonly settings: IdentitySettings["keys"];
+  /** The field it was read from; null: none. */
+  readonly field: CredentialField | null;
   readonly credential: Credential | Refusal | null;
+}
+
+export interface CredentialField {
+  /** In lower case. */
+  readonly name: string;
+  readonly value: string;
 }
 
 interface KnownCaller {
@@ -45,5 +55,11 @@ interface KnownFields {
 }
 
 export function emptyMemo(): HeadMemo {
-  return { credential: null, caller: null, forwarded: null };
+  return { before: null, credential: null, caller: null, forwarded: null };
+}
+
+/** `memo` may take over from the section before it; not from those before that one, which would never end. */
+export function follow(memo: HeadMemo, before: HeadMemo): void {
+  before.before = null;
+  memo.before = before;
 }

@@ -1,5 +1,6 @@
 /** 10,000 attempts of real threads against a limit with L left let exactly L through: every kind of limit, from 1, 2 and 4 threads. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { bucketOf } from "#core/limits.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { createTable } from "#shared/shared-table.ts";
@@ -159,7 +160,7 @@ function rollbackStages(attempts: number): readonly Stage[] {
       }, // biome-ignore format: one job
       check: (answers) => {
         const table = new RateTable(rates, 1);
-        const bucket = { intervalNs: 1_000_000_000n, toleranceNs: 5_000_000_000_000n, burst: 5_000 };
+        const bucket = bucketOf(60, 60_000, 5_000);
         const left = ["x", "y"].map((key) => table.left(table.key(key), bucket, NOW_NS));
         expect(left.reduce((sum, tokens) => sum + tokens, 0)).toBe(10_000 - sumOf(answers, "taken") * 2);
       },

@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { isWellFormedKey, looksLikeKey } from "#core/key-format.ts";
 import type { IdentitySettings } from "#config/settings.ts";
+import type { CredentialField } from "#data-plane/head-memo.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 
 export interface Credential {
@@ -29,21 +30,44 @@ export function readCredential(
     return refuse("malformed_request", "credential:query", "Credentials in the query string are refused: use a header");
   }
   const { memo } = head;
-  if (memo.credential?.settings !== settings) memo.credential = { settings, credential: credentialOf(head, settings) };
-  return memo.credential.credential;
+  if (memo.credential?.settings !== settings) rememberCredential(head, settings);
+  return memo.credential?.credential ?? null;
 }
 
-function credentialOf({ names, raw }: RequestHead, keys: IdentitySettings["keys"]): Credential | Refusal | null {
-  let found: Credential | null = null;
-  for (const [index, name] of names.entries()) {
-    if (name !== "authorization" && !keys.headers.includes(name)) continue;
+function rememberCredential({ names, raw, memo }: RequestHead, settings: IdentitySettings["keys"]): void {
+  const field = credentialField(names, raw, settings);
+  const before = memo.before?.credential;
+  if (field !== null && !("code" in field) && before?.settings === settings && isSame(before.field, field)) {
+    memo.credential = before;
+    memo.caller = memo.before?.caller ?? null;
+    return;
+  }
+  if (field === null || "code" in field) memo.credential = { settings, field: null, credential: field };
+  else memo.credential = { settings, field, credential: credentialOf(field, settings) };
+}
+
+function isSame(one: CredentialField | null, other: CredentialField): boolean {
+  return one !== null && one.name === other.name && one.value === other.value;
+}
+
+/** The one field that holds a credential. */
+function credentialField(
+  names: readonly string[],
+  raw: readonly string[],
+  { headers }: IdentitySettings["keys"],
+): CredentialField | Refusal | null {
+  let found: CredentialField | null = null;
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at] ?? "";
+    if (name !== "authorization" && !headers.includes(name)) continue;
     if (found !== null) return refuse("malformed_request", "credential:two-places", "Credentials in two headers");
-    const value = raw[2 * index + 1] ?? "";
-    const credential = name === "authorization" ? readAuthorization(value, keys) : keyOf(value, keys);
-    if ("code" in credential) return credential;
-    found = credential;
+    found = { name, value: raw[2 * at + 1] ?? "" };
   }
   return found;
+}
+
+function credentialOf({ name, value }: CredentialField, keys: IdentitySettings["keys"]): Credential | Refusal {
+  return name === "authorization" ? readAuthorization(value, keys) : keyOf(value, keys);
 }
 
 function readAuthorization(value: string, keys: IdentitySettings["keys"]): Credential | Refusal {

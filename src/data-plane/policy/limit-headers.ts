@@ -61,11 +61,11 @@ export class LimitState {
     let text = "";
     for (const rate of rates) {
       const { left, resetSeconds } = rate.state(at);
-      text += `${text === "" ? "" : ", "}"${rate.name}";r=${left};t=${resetSeconds}`;
+      text += `${text === "" ? '"' : ', "'}${rate.name}";r=${left};t=${resetSeconds}`;
     }
     for (const live of limits.told) {
       const { left, resetSeconds } = this.#quotaItem(live);
-      text += `${text === "" ? "" : ", "}"${live.label}";r=${left}`;
+      text += `${text === "" ? '"' : ', "'}${live.label}";r=${left}`;
       if (live.counter.window.kind !== "lifetime") text += `;t=${resetSeconds}`;
     }
     return text;
@@ -91,9 +91,10 @@ export class LimitState {
   }
 
   #warnings(): string {
-    const { counters } = this.#parts.tables;
+    const { limits, tables } = this.#parts;
+    const { counters } = tables;
     let warnings = "";
-    for (const { quota, counter, label } of this.#parts.limits.told) {
+    for (const { quota, counter, label } of limits.told) {
       const first = quota?.thresholds[0];
       if (quota === null || first === undefined || quota.limit === null || quota.limit === 0) continue;
       const percent = Math.floor((counters.used(counter) / quota.limit) * 100);

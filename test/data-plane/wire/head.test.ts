@@ -33,7 +33,7 @@ test("a plain head is read as it is", () => {
     requestId: "mine-1",
     expects: "nothing",
     keepsAlive: true,
-    memo: { credential: null, caller: null, forwarded: null },
+    memo: { before: null, credential: null, caller: null, forwarded: null },
   });
 });
 

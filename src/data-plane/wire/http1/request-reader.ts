@@ -6,6 +6,7 @@
  */
 import http from "node:http";
 import type { Refusal } from "#core/errors.ts";
+import { follow } from "#data-plane/head-memo.ts";
 import { HEADER_COUNT_MAX, readHead, type RequestHead, tooManyFields } from "#data-plane/wire/head.ts";
 import { FieldsReader } from "./fields-reader.ts";
 import { CR, LF, SP, TOKEN, VISIBLE } from "./octets.ts";
@@ -121,7 +122,10 @@ export class RequestReader {
     if (length === 0) return null;
     if (length < 0) return this.#fields.fault === "count" ? tooManyFields() : SYNTAX;
     const text = bytes.toString("latin1", from, from + length);
-    return { text, httpVersion: this.#httpVersion, head: readHead(this.#fields.cut(text), this.#httpVersion) };
+    const head = readHead(this.#fields.cut(text), this.#httpVersion);
+    const before = this.#known?.head;
+    if ("memo" in head && before !== undefined && "memo" in before) follow(head.memo, before.memo);
+    return { text, httpVersion: this.#httpVersion, head };
   }
 
   /**
