@@ -1,17 +1,32 @@
 /**
  * How `npm test` runs: every test/**\/*.test.ts, each file in its own process, two at a time (the tests start gateways of
  * their own, and the smallest machine has two cores). Leaves nothing out; what counts as a failure in CI is tools/summary.mjs.
+ * Gateways of the tests have the fast lane. With TOLLGATE_LONG=1 (CI) those that run the gateway run a second time on the full lane, with
+ * short rounds: `server.lane` may make no difference to any of them. TOLLGATE_LANE=full runs everything there.
  */
 import { defineConfig } from "vitest/config";
 
 /** A guard against hanging, not a measure of speed: long rounds do up to fifty times the work, on machines that others use too. */
-const TEST_TIMEOUT_MS = process.env.TOLLGATE_LONG === "1" ? 600_000 : 30_000;
+const IS_LONG = process.env.TOLLGATE_LONG === "1";
+const TEST_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000;
+
+const everything = { extends: true as const, test: { name: "tests", include: ["test/**/*.test.ts"], exclude: [] } };
+
+const fullLane = {
+  extends: true as const,
+  test: {
+    name: "full lane",
+    include: ["test/{blackbox,durability,threats}/**/*.test.ts"],
+    // These start gateways of both lanes by themselves.
+    exclude: ["test/threats/{framing,path,response,dos}*.test.ts"],
+    env: { TOLLGATE_LANE: "full", TOLLGATE_LONG: "" },
+  },
+};
 
 // oxlint-disable-next-line import/no-default-export -- vitest reads its configuration from the default export
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: [],
+    projects: IS_LONG ? [everything, fullLane] : [everything],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: TEST_TIMEOUT_MS,
