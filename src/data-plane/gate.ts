@@ -10,7 +10,6 @@
  */
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Exchange, Passage, Verdict } from "./exchange.ts";
-import { isRefusal } from "./exchange.ts";
 import { readCredential } from "#data-plane/identity/credentials.ts";
 import type { Identifier } from "#data-plane/identity/identify.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
@@ -64,9 +63,9 @@ export class Gate {
     const runtime = this.#runtime;
     const requestId = ("requestId" in exchange.head ? exchange.head.requestId : null) ?? runtime.traces.requestId();
     const target = this.#targets.read(exchange.target);
-    if (isRefusal(target)) return refused(target, requestId, runtime, null);
+    if ("code" in target) return refused(target, requestId, runtime, null);
     const head = headOf(exchange, target.authority);
-    if (isRefusal(head)) return refused(head, requestId, runtime, null);
+    if ("code" in head) return refused(head, requestId, runtime, null);
     const found = runtime.routes.find(head.host, exchange.method, target.segments);
     if (found.kind === "none")
       return refused(refuse("route_not_found", "route:none", "No route takes this path"), requestId, runtime, null);
@@ -78,7 +77,7 @@ export class Gate {
     const { head, route, runtime, target } = routed;
     if (route.auth === "none") return this.#authorize(routed, null);
     const credential = readCredential(head, target.query, runtime.settings.identity.keys);
-    if (credential !== null && isRefusal(credential)) return refusedAt(credential, routed);
+    if (credential !== null && "code" in credential) return refusedAt(credential, routed);
     const principal = this.#parts.identifier.identify(credential, route, runtime, head.memo);
     return principal instanceof Promise
       ? principal.then((known) => this.#authorize(routed, known))
@@ -86,7 +85,7 @@ export class Gate {
   }
 
   #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
-    if (principal !== null && isRefusal(principal)) return refusedAt(principal, routed);
+    if (principal !== null && "code" in principal) return refusedAt(principal, routed);
     const refusal = authorizeKnown(routed, principal);
     return refusal === null ? this.#admit(routed, principal) : refusedAt(refusal, routed);
   }
@@ -101,7 +100,7 @@ export class Gate {
     const clientAddress = clientAddressOf(exchange.peer, head, runtime.trustedProxies);
     const applicant = { runtime, route, principal, clientAddress, requestId, rawHeaders: head.raw };
     const admission = this.#parts.admitter.admit(applicant);
-    if (isRefusal(admission)) return refusedAt(admission, routed);
+    if ("code" in admission) return refusedAt(admission, routed);
     const passage: Passage = {
       exchange,
       requestId,
@@ -111,7 +110,9 @@ export class Gate {
       target: target.text,
       principal,
       clientAddress,
-      ...admission,
+      reservation: admission.reservation,
+      held: admission.held,
+      limitState: admission.limitState,
     };
     return { kind: "forward", passage };
   }
@@ -156,7 +157,7 @@ export function bodyRefusal(bytesMax: number): Refusal {
 function headOf({ method, head }: Exchange, authority: string | null): RequestHead | Refusal {
   const fault = methodFault(method);
   if (fault !== null) return fault;
-  return authority === null || isRefusal(head) ? head : withAuthority(head, authority);
+  return authority === null || "code" in head ? head : withAuthority(head, authority);
 }
 
 function wrongMethod(allowed: readonly string[]): Refusal {
