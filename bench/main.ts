@@ -4,13 +4,10 @@
  * CPU µs per request is the figure to compare; throughput is what one core of load could ask for. Closed load understates latency (a
  * stall also stops the load); the columns of open load do not. It measures and prints; it does not judge but for the goals' lines.
  */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { canPin } from "./parts/pin.ts";
-import { chartOf } from "./report/chart.ts";
 import { goalLines } from "./report/ratios.ts";
-import { writeResults } from "./report/results.ts";
+import { publish, writeResults } from "./report/results.ts";
 import { tableOf } from "./report/table.ts";
 import { openStage } from "./stage.ts";
 import { growth } from "./suites/growth.ts";
@@ -72,5 +69,5 @@ for (const name of names) console.log(`\n${tableOf(rows.filter(({ suite }) => su
 if (!canPin) console.log("Not pinned to cores: compare with care.");
 for (const line of goalLines(rows)) console.log(line);
 const { only: _only, ...settings } = options;
-console.log(`\nWritten to ${writeResults(rows, settings, values.publish)}`);
-if (values.publish) writeFileSync(join(import.meta.dirname, "..", "docs", "bench.svg"), chartOf(rows));
+console.log(`\nWritten to ${writeResults(rows, settings)}`);
+if (values.publish) console.log(`Published in ${publish(rows, settings)}`);

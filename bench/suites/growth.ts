@@ -42,7 +42,7 @@ async function withKeys(stage: Stage, options: SuiteOptions, keys: number): Prom
   return { name: `${keys} keys in the store`, kind: "keys", size: keys, ...figures, startMs };
 }
 
-/** A million in the store; so many of them call in turn. */
+/** So many of them call in turn; a hundred thousand in the store, or as many as call. */
 async function withKeysInUse(stage: Stage, options: SuiteOptions, used: number): Promise<Row> {
   const { dir, credentials } = await stockKeys(stage.dir, Math.max(used, 100_000), used);
   await using gateway = await start(stage, { dir });

@@ -12,7 +12,7 @@ import type { Stage } from "#bench/stage.ts";
 import { startGateway } from "#test/support/process.ts";
 import type { Recorder, Row, SuiteOptions } from "./suite.ts";
 
-const CONNECTIONS = 9_000;
+const CONNECTIONS = 10_000;
 const BATCH = 250;
 
 export async function idle(stage: Stage, options: SuiteOptions, recorder: Recorder): Promise<void> {
