@@ -73,6 +73,7 @@ function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSett
       headerBytesMax: sizeBytes(limits.headerBytes ?? "16KiB"),
       bodyBytesMax: bodyBytes === null ? null : sizeBytes(bodyBytes),
       bodyBytesPerSecond: limits.bodyRate === undefined ? 240 : (limits.bodyRate ?? 0),
+      connectionsMax: typeof limits.connections === "number" ? limits.connections : null,
       headerTimeoutMs: durationMs(limits.headerTimeout ?? "10s"),
       idleTimeoutMs: durationMs(limits.idleTimeout ?? "60s"),
       requestTimeoutMs: durationMs(limits.requestTimeout ?? "5m"),

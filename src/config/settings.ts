@@ -60,6 +60,8 @@ export interface LimitSettings {
   readonly bodyBytesMax: number | null;
   /** 0: any pace will do. */
   readonly bodyBytesPerSecond: number;
+  /** Client connections of a worker; null: as many as open files allow. */
+  readonly connectionsMax: number | null;
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;

@@ -19,7 +19,8 @@ export interface Target {
   readonly queueTimeoutMs: number;
 }
 
-const CONTROL_CONNECTIONS = 64;
+/** To the control API, from each worker. */
+export const CONTROL_CONNECTIONS = 64;
 const CONTROL_CONNECT_MS = 5000;
 
 /** What a connection attempt may take beyond its own timeout before a waiting request is refused. */

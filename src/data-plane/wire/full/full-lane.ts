@@ -20,6 +20,7 @@ import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
+import type { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { awaitRest } from "./patience.ts";
 import { parserErrorAnswer } from "./parser-errors.ts";
 
@@ -36,18 +37,20 @@ export interface LaneParts {
   readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
+  readonly room: ClientRoom;
 }
 
 export class FullLane implements ForwardHost {
   readonly server: Server;
   readonly #parts: LaneParts;
   readonly #upgrades: UpgradeLane;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   readonly #unreadableSockets = new WeakSet<Duplex>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
     this.#parts = parts;
+    this.#connections = new Connections(parts.room);
     this.#upgrades = new UpgradeLane(parts);
     this.server = createServer(
       {
