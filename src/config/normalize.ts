@@ -87,6 +87,7 @@ function normalizeStore(store: NonNullable<GatewayFile["store"]>, folder: string
 }
 
 function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettings {
+  const connections = upstream.connections ?? 256;
   return {
     name,
     targets: upstream.targets.map((target) =>
@@ -97,7 +98,8 @@ function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettin
     host: upstream.host ?? "preserve",
     credentials: upstream.credentials ?? "strip",
     connectTimeoutMs: durationMs(upstream.connectTimeout ?? "5s"),
-    connections: upstream.connections ?? 256,
+    connections,
+    queue: { max: upstream.queue?.max ?? connections, timeoutMs: durationMs(upstream.queue?.timeout ?? "5s") },
   };
 }
 

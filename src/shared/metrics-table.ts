@@ -20,6 +20,7 @@ export const PLAIN_COUNTERS = [
   "meter_faults",
   "connections_evicted",
   "connections_refused",
+  "queue_refusals",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
 

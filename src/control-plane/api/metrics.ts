@@ -51,6 +51,10 @@ export function buildMetrics(source: MetricsSource): Registry {
       "connections_refused",
       "Client connections that were closed at once: all others had requests under way.",
     ],
+    tollgate_queue_refusals_total: [
+      "queue_refusals",
+      "Requests refused because too many waited for a connection to their upstream, or waited too long.",
+    ],
     tollgate_shadow_refusals_total: ["shadow_refusals", "What rules with shadow: true would have refused."],
   } as const;
   for (const [name, [cell, help]] of Object.entries(plain))

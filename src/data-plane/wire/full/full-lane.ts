@@ -14,7 +14,7 @@ import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
-import type { WorkerMetrics } from "#shared/metrics-table.ts";
+import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
@@ -162,7 +162,7 @@ export class FullLane implements ForwardHost {
   #abandon(passage: Passage): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
     passage.held?.giveBack();
-    this.clientAborted();
+    this.count("client_aborts");
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -206,8 +206,8 @@ export class FullLane implements ForwardHost {
     });
   }
 
-  clientAborted(): void {
-    this.#parts.metrics.count("client_aborts");
+  count(counter: PlainCounter): void {
+    this.#parts.metrics.count(counter);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
