@@ -15,22 +15,19 @@ type Json = Readonly<Record<string, unknown>>;
 export interface DosOptions {
   readonly server?: Json;
   readonly limits?: Json;
-  /** Over what the upstream has anyway; not its target. */
+  /** More keys of the upstream `app`. */
   readonly upstream?: Json;
   readonly config?: Json;
   readonly handler?: UpstreamHandler;
-  /** Where requests go; left out, to the scene's own upstream. */
-  readonly target?: string;
   readonly gateway?: GatewayOptions;
 }
 
 /** One worker, one upstream, `/open/**` for everybody and the rest for callers who are charged. */
 export async function startDos(lane: Lane, options: DosOptions = {}): Promise<Scene> {
-  const { server, limits = {}, upstream = {}, config, handler = plain, target, gateway } = options;
+  const { server, limits = {}, upstream, config, handler = plain, gateway } = options;
   return await startScene({
     config: {
       server: { lane, workers: 1, adminToken: ADMIN_TOKEN, limits, ...server },
-      ...(target === undefined ? {} : { upstreams: { app: { targets: [target], ...upstream } } }),
       routes: [
         { name: "open", match: { path: "/open/**" }, upstream: "app", auth: "none" },
         { name: "all", match: { path: "/**" }, upstream: "app", meters: { api_calls: 1 } },
@@ -38,7 +35,7 @@ export async function startDos(lane: Lane, options: DosOptions = {}): Promise<Sc
       ...config,
     },
     handler,
-    ...(target === undefined ? {} : { target }),
+    ...(upstream === undefined ? {} : { upstream }),
     ...(gateway === undefined ? {} : { gateway }),
   });
 }
