@@ -26,6 +26,7 @@ import { CreditBurner } from "#shared/credit-burner.ts";
 import { type Concerned, RefusalLog } from "./refusal-log.ts";
 import { buildRuntime } from "./runtime.ts";
 import { clientsMax, openFilesMax } from "./open-files.ts";
+import { Saturation } from "./saturation.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
@@ -72,7 +73,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   );
   const filesMax = openFilesMax();
   const room = new ClientRoom(clientsMax(settings, filesMax), metrics, refusals);
-  const parts = { gate, settler, meterFault, metrics, refusals, room };
+  const parts = { gate, settler, meterFault, metrics, refusals, room, saturation: new Saturation() };
   const lane = laneOf(settings.server, parts, (nowMs) => {
     pools.sweep(nowMs);
     control.sweep(nowMs);

@@ -21,6 +21,7 @@ export const PLAIN_COUNTERS = [
   "connections_evicted",
   "connections_refused",
   "queue_refusals",
+  "connections_rested",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
 

@@ -51,6 +51,10 @@ export function buildMetrics(source: MetricsSource): Registry {
       "connections_refused",
       "Client connections that were closed at once: all others had requests under way.",
     ],
+    tollgate_connections_rested_total: [
+      "connections_rested",
+      "Client connections that were not read for a while: a request was refused when there was no time to refuse more.",
+    ],
     tollgate_queue_refusals_total: [
       "queue_refusals",
       "Requests refused because too many waited for a connection to their upstream, or waited too long.",

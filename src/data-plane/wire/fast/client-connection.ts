@@ -38,6 +38,8 @@ export class ClientConnection implements RequestConnection, Guest {
   /** Bytes of a head that is not whole yet. */
   #headBytes = 0;
   #paused = false;
+  /** Nothing is read, not even what is held. */
+  #rests = false;
   /** Nothing that comes now matters any more. */
   #closing = false;
   #requests = 0;
@@ -148,11 +150,25 @@ export class ClientConnection implements RequestConnection, Guest {
     this.socket.resume();
   }
 
+  overloaded(): void {
+    const restMs = this.lane.saturation.restMs();
+    if (restMs === 0) return;
+    this.lane.metrics.count("connections_rested");
+    this.#rests = true;
+    this.pause();
+    setTimeout(() => {
+      this.#rests = false;
+      this.resume();
+      this.readHeld();
+    }, restMs).unref();
+  }
+
   next(): void {
     this.lane.room.rests(this.place);
     this.watch.begin(this.lane.turn.nowMs());
-    this.#resume();
     if (this.lane.isDraining) this.drain(DRAIN_AGAIN_MS);
+    if (this.#rests) return;
+    this.#resume();
     this.readHeld();
   }
 

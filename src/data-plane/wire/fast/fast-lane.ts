@@ -29,6 +29,7 @@ export class FastLane implements ClientLane {
   readonly metrics: LaneParts["metrics"];
   readonly refusals: LaneParts["refusals"];
   readonly room: LaneParts["room"];
+  readonly saturation: LaneParts["saturation"];
   readonly turn: LaneParts["turn"];
   readonly #full: FullLaneDoor;
   readonly #onSweep: SweepListener;
@@ -49,6 +50,7 @@ export class FastLane implements ClientLane {
     this.metrics = parts.metrics;
     this.refusals = parts.refusals;
     this.room = parts.room;
+    this.saturation = parts.saturation;
     this.turn = parts.turn;
     this.#full = full;
     this.#onSweep = onSweep;

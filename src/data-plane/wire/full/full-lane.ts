@@ -12,6 +12,7 @@ import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import type { Saturation } from "#data-plane/saturation.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
@@ -21,7 +22,7 @@ import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
-import { awaitRest } from "./patience.ts";
+import { awaitRest, rest } from "./patience.ts";
 import { parserErrorAnswer } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
@@ -38,6 +39,7 @@ export interface LaneParts {
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
   readonly room: ClientRoom;
+  readonly saturation: Saturation;
 }
 
 export class FullLane implements ForwardHost {
@@ -187,11 +189,22 @@ export class FullLane implements ForwardHost {
     );
     this.#parts.metrics.refused(refusal.code);
     if (response.destroyed) return;
+    if (refusal.code === "overloaded") this.#overloaded(response);
     const close = refusal.close === true || !drains(request);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
     if (!request.complete) awaitRest(request, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
+  }
+
+  /** Where time is short, a client whose request was refused for want of room is not read for a while. */
+  #overloaded(response: ServerResponse): void {
+    const restMs = this.#parts.saturation.restMs();
+    if (restMs === 0) return;
+    this.#parts.metrics.count("connections_rested");
+    const { socket } = response.req;
+    // node resumes the socket when the answer is written.
+    response.once("close", () => rest(socket, restMs));
   }
 
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
