@@ -73,6 +73,7 @@ export async function measureFastLane(rounds: number, { path, varied }: LaneCase
     const connection = idle.pop() ?? made();
     upstreams.push(connection);
     seeker.onConnection(connection);
+    return "found";
   };
   const route = site.runtime.routes.find("a.test", "GET", [path, "x"]);
   if (route.kind !== "route") throw new Error("No route");

@@ -18,10 +18,12 @@ import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
 import { Admitter } from "#data-plane/policy/admit.ts";
 import { LimitBook } from "#data-plane/policy/caller-limits.ts";
+import { Saturation } from "#data-plane/saturation.ts";
 import { RefusalLog } from "#data-plane/refusal-log.ts";
 import { buildRuntime, type Runtime } from "#data-plane/runtime.ts";
 import { TraceIds } from "#data-plane/trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
+import { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { CreditBurner } from "#shared/credit-burner.ts";
 import { createInFlight, InFlight } from "#shared/in-flight-table.ts";
@@ -56,6 +58,8 @@ export class BenchSite implements Disposable {
   readonly gate: Gate;
   readonly metrics = new WorkerMetrics(createMetrics(), 0);
   readonly refusals = new RefusalLog(pino({ level: "silent" }));
+  readonly saturation = new Saturation();
+  readonly room = new ClientRoom(Infinity, this.metrics, this.refusals);
   /** A key that the control plane knows, and its record. */
   readonly key = newKey("tg", "live");
   readonly record: KeyRecord;

@@ -73,6 +73,7 @@ function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSett
       headerBytesMax: sizeBytes(limits.headerBytes ?? "16KiB"),
       bodyBytesMax: bodyBytes === null ? null : sizeBytes(bodyBytes),
       bodyBytesPerSecond: limits.bodyRate === undefined ? 240 : (limits.bodyRate ?? 0),
+      connectionsMax: typeof limits.connections === "number" ? limits.connections : null,
       headerTimeoutMs: durationMs(limits.headerTimeout ?? "10s"),
       idleTimeoutMs: durationMs(limits.idleTimeout ?? "60s"),
       requestTimeoutMs: durationMs(limits.requestTimeout ?? "5m"),
@@ -86,6 +87,7 @@ function normalizeStore(store: NonNullable<GatewayFile["store"]>, folder: string
 }
 
 function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettings {
+  const connections = upstream.connections ?? 256;
   return {
     name,
     targets: upstream.targets.map((target) =>
@@ -96,7 +98,8 @@ function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettin
     host: upstream.host ?? "preserve",
     credentials: upstream.credentials ?? "strip",
     connectTimeoutMs: durationMs(upstream.connectTimeout ?? "5s"),
-    connections: upstream.connections ?? 256,
+    connections,
+    queue: { max: upstream.queue?.max ?? connections, timeoutMs: durationMs(upstream.queue?.timeout ?? "5s") },
   };
 }
 

@@ -10,6 +10,7 @@ export function checkUpstreams(view: View, report: Report): void {
   const own = ownAddresses(view);
   for (const { path, value } of view.upstreams) {
     checkTimeout(value.connectTimeout, [...path, "connectTimeout"], report);
+    checkTimeout(value.queue?.timeout, [...path, "queue", "timeout"], report);
     for (const [index, target] of value.targets.entries()) {
       const isText = typeof target === "string";
       const at = [...path, "targets", index, ...(isText ? [] : ["url"])];

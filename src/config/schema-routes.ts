@@ -33,6 +33,22 @@ export const Upstream = Type.Object(
     connections: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10000, description: "Connections to a target, per worker.", default: 256 }),
     ),
+    queue: Type.Optional(
+      Type.Object(
+        {
+          max: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 100_000,
+              description:
+                "Requests that may wait for a connection to a target, per worker; one more is answered with 503 at once. Left out: as many as `connections`, so that nobody waits for more than about one answer.",
+            }),
+          ),
+          timeout: Type.Optional(duration("Longest wait for a connection; then 503.", "5s")),
+        },
+        { ...strict, description: "Who waits when all connections to a target are in use." },
+      ),
+    ),
     allowUnsafeTargets: Type.Optional(
       Type.Boolean({ description: "Allow link-local and metadata addresses as targets.", default: false }),
     ),

@@ -18,6 +18,13 @@ const Limits = Type.Object(
         default: 240,
       }),
     ),
+    connections: Type.Optional(
+      Type.Union([Type.Literal("auto"), Type.Integer({ minimum: 1, maximum: 1_000_000 })], {
+        description:
+          "Client connections at the same time, per worker. `auto`, and at most: what the limit of open files leaves beside upstreams' connections. One more closes the connection that has been without a request longest, or is closed itself when all have one.",
+        default: "auto",
+      }),
+    ),
     headerTimeout: Type.Optional(duration("Time a client has to send its request headers.", "10s")),
     idleTimeout: Type.Optional(
       duration(

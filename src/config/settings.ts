@@ -60,6 +60,8 @@ export interface LimitSettings {
   readonly bodyBytesMax: number | null;
   /** 0: any pace will do. */
   readonly bodyBytesPerSecond: number;
+  /** Client connections of a worker; null: as many as open files allow. */
+  readonly connectionsMax: number | null;
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -203,7 +205,10 @@ export interface UpstreamSettings {
   readonly host: "preserve" | "target";
   readonly credentials: "strip" | "pass";
   readonly connectTimeoutMs: number;
+  /** To a target, per worker. */
   readonly connections: number;
+  /** Requests that may wait for one of them, and for how long. */
+  readonly queue: { readonly max: number; readonly timeoutMs: number };
 }
 
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";

@@ -17,8 +17,12 @@ function concernedFacts({ requestId, route, account }: Concerned) {
   return { request_id: requestId, route, account };
 }
 
+const CROWDED_MS = 10_000;
+
 export class RefusalLog {
   readonly #log: Logger;
+  #crowd = { evicted: 0, refused: 0 };
+  #crowdedSaidMs = -Infinity;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -51,6 +55,20 @@ export class RefusalLog {
     this.#log.warn(
       { event: "meter-fault", meter, reason: fault, ...concernedFacts(of) },
       "A meter's value could not be used; its fallback counts",
+    );
+  }
+
+  /** There is no room for another client; said at most once in `CROWDED_MS`, with what happened in between. */
+  crowded(how: "evicted" | "refused", size: number): void {
+    this.#crowd[how]++;
+    const now = performance.now();
+    if (now < this.#crowdedSaidMs + CROWDED_MS) return;
+    this.#crowdedSaidMs = now;
+    const facts = { event: "connections-full", connections: size, ...this.#crowd };
+    this.#crowd = { evicted: 0, refused: 0 };
+    this.#log.warn(
+      facts,
+      "No room for another client connection: idle ones are closed, or new ones where none is idle",
     );
   }
 

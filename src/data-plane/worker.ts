@@ -25,10 +25,13 @@ import { LimitBook } from "#data-plane/policy/caller-limits.ts";
 import { CreditBurner } from "#shared/credit-burner.ts";
 import { type Concerned, RefusalLog } from "./refusal-log.ts";
 import { buildRuntime } from "./runtime.ts";
+import { clientsMax, openFilesMax } from "./open-files.ts";
+import { Saturation } from "./saturation.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
 import type { LaneParts } from "#data-plane/wire/fast/lane-parts.ts";
+import { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { Turn } from "#data-plane/wire/turn.ts";
 import { FullLane } from "#data-plane/wire/full/full-lane.ts";
 
@@ -68,7 +71,9 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
     { identifier: new Identifier(directory, verifier), admitter, settler },
     buildRuntime(start.snapshot, pools, control, traces),
   );
-  const parts = { gate, settler, meterFault, metrics, refusals };
+  const filesMax = openFilesMax();
+  const room = new ClientRoom(clientsMax(settings, filesMax), metrics, refusals);
+  const parts = { gate, settler, meterFault, metrics, refusals, room, saturation: new Saturation() };
   const lane = laneOf(settings.server, parts, (nowMs) => {
     pools.sweep(nowMs);
     control.sweep(nowMs);
@@ -89,6 +94,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         gate.use(buildRuntime(message.snapshot, pools, control, traces));
         verifier.replaceIssuers(message.snapshot.settings.identity.issuers);
         lane.useLimits(message.snapshot.settings.server.limits);
+        room.resize(clientsMax(message.snapshot.settings, filesMax));
         journal.setDurability(message.snapshot.settings.metering.durability);
         post({ type: "done", seq: message.seq });
         break;

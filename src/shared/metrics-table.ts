@@ -18,13 +18,18 @@ export const PLAIN_COUNTERS = [
   "lookups",
   "shadow_refusals",
   "meter_faults",
+  "connections_evicted",
+  "connections_refused",
+  "queue_refusals",
+  "connections_rested",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
 
 const REFUSALS_AT = 0;
 const PLAIN_AT = REFUSALS_AT + ERROR_CODES.length;
 const IN_FLIGHT_AT = PLAIN_AT + PLAIN_COUNTERS.length;
-const DURATION_SUM_AT = IN_FLIGHT_AT + 1;
+const CONNECTIONS_AT = IN_FLIGHT_AT + 1;
+const DURATION_SUM_AT = CONNECTIONS_AT + 1;
 const DURATION_AT = DURATION_SUM_AT + 1;
 const ROUTES_AT = DURATION_AT + DURATION_BOUNDS_S.length + 1;
 const ROW_CELLS = ROUTES_AT + ROUTE_METRICS_MAX * STATUS_CLASSES.length;
@@ -40,8 +45,9 @@ export class WorkerMetrics {
 
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#row = new Float64Array(buffer, worker * ROW_CELLS * 8, ROW_CELLS);
-    // Requests under way ended with the thread that was here before.
+    // Requests under way and connections ended with the thread that was here before.
     this.#row[IN_FLIGHT_AT] = 0;
+    this.#row[CONNECTIONS_AT] = 0;
   }
 
   #add(cell: number, amount: number): void {
@@ -54,6 +60,11 @@ export class WorkerMetrics {
 
   count(counter: PlainCounter, amount = 1): void {
     this.#add(PLAIN_AT + PLAIN_COUNTERS.indexOf(counter), amount);
+  }
+
+  /** More or fewer client connections are open. */
+  connections(change: number): void {
+    this.#add(CONNECTIONS_AT, change);
   }
 
   started(): void {
@@ -76,6 +87,7 @@ export interface MetricsSum {
   readonly refusals: Readonly<Record<string, number>>;
   readonly plain: Readonly<Record<PlainCounter, number>>;
   readonly inFlight: number;
+  readonly connections: number;
   readonly durationSum: number;
   /** Not cumulative; one more place than bounds, for what is slower than all. */
   readonly durations: readonly number[];
@@ -98,6 +110,7 @@ export function sumMetrics(buffer: SharedArrayBuffer): MetricsSum {
       number
     >,
     inFlight: cell(IN_FLIGHT_AT),
+    connections: cell(CONNECTIONS_AT),
     durationSum: cell(DURATION_SUM_AT),
     durations: [...DURATION_BOUNDS_S, 0].map((_, index) => cell(DURATION_AT + index)),
     routes: (place) => STATUS_CLASSES.map((_, index) => cell(ROUTES_AT + place * STATUS_CLASSES.length + index)),

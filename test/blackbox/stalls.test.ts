@@ -15,7 +15,7 @@ const { gateway, upstream, operator } = scene;
 const base = {
   server: { workers: 1, adminToken: "an-admin-token-for-tests-0123456789", limits: { idleTimeout: "1s" } },
   meters: { api_calls: {} },
-  upstreams: { app: { targets: [upstream.url], connections: 2, connectTimeout: "1s" } },
+  upstreams: { app: { targets: [upstream.url], connections: 2, queue: { timeout: "1s" } } },
   routes: [
     { name: "open", match: { path: "/open" }, upstream: "app", auth: "none" },
     { name: "slow", match: { path: "/slow" }, upstream: "app", auth: "none" },

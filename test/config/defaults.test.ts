@@ -18,6 +18,7 @@ test("every default of the smallest file", () => {
         headerBytesMax: 16_384,
         bodyBytesMax: 10_485_760,
         bodyBytesPerSecond: 240,
+        connectionsMax: null,
         headerTimeoutMs: 10_000,
         idleTimeoutMs: 60_000,
         requestTimeoutMs: 300_000,
@@ -52,6 +53,7 @@ test("every default of the smallest file", () => {
         credentials: "strip",
         connectTimeoutMs: 5_000,
         connections: 256,
+        queue: { max: 256, timeoutMs: 5_000 },
       },
     },
     routes: [

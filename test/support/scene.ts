@@ -51,6 +51,8 @@ export interface SceneOptions {
   /** Top-level parts of gateway.yaml, over `sceneConfig`. */
   readonly config?: Json;
   readonly handler?: UpstreamHandler;
+  /** More keys of the upstream `app`; of no use where `config` has upstreams. */
+  readonly upstream?: Json;
   /** Where the gateway sends requests; left out, to the scene's own upstream. */
   readonly target?: string;
   readonly gateway?: GatewayOptions;
@@ -59,7 +61,9 @@ export interface SceneOptions {
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const upstream = await startUpstream(options.handler);
   try {
-    const config = { ...sceneConfig(options.target ?? upstream.url), ...options.config };
+    const target = options.target ?? upstream.url;
+    const upstreams = { app: { targets: [target], ...options.upstream } };
+    const config = { ...sceneConfig(target), upstreams, ...options.config };
     const gateway = await startGateway(config, options.gateway);
     return { gateway, upstream, operator: operatorOf(gateway), [Symbol.asyncDispose]: () => endAll(gateway, upstream) };
   } catch (error) {

@@ -9,7 +9,7 @@ import { rawExchange } from "#test/support/raw.ts";
 import { type Expectation, lookAt, type Seen } from "./seen.ts";
 import type { World } from "./world.ts";
 
-export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "limits" | "durability";
+export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "limits" | "durability" | "dos";
 
 interface RowHead {
   /** Its number in the list of attack cases, `C01`. */

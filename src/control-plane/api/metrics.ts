@@ -20,6 +20,9 @@ export function buildMetrics(source: MetricsSource): Registry {
     sum = sumMetrics(source.table);
     metric.set(sum.inFlight);
   });
+  gauge(registry, "tollgate_connections", "Client connections open; a tunnel counts twice.", [], (metric) =>
+    metric.set(sum.connections),
+  );
   counter(registry, "tollgate_requests_total", "Requests by route and status class.", ["route", "status"], (metric) => {
     for (const [place, route] of source.routeNames()) {
       sum
@@ -39,6 +42,22 @@ export function buildMetrics(source: MetricsSource): Registry {
     tollgate_meter_faults_total: [
       "meter_faults",
       "Values of meters that were missing or no good; their fallback counted.",
+    ],
+    tollgate_connections_evicted_total: [
+      "connections_evicted",
+      "Client connections without a request that were closed to make room for others.",
+    ],
+    tollgate_connections_refused_total: [
+      "connections_refused",
+      "Client connections that were closed at once: all others had requests under way.",
+    ],
+    tollgate_connections_rested_total: [
+      "connections_rested",
+      "Client connections that were not read for a while: a request was refused when there was no time to refuse more.",
+    ],
+    tollgate_queue_refusals_total: [
+      "queue_refusals",
+      "Requests refused because too many waited for a connection to their upstream, or waited too long.",
     ],
     tollgate_shadow_refusals_total: ["shadow_refusals", "What rules with shadow: true would have refused."],
   } as const;

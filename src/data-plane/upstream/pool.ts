@@ -5,6 +5,7 @@
  */
 import { Pool } from "undici";
 import type { LimitSettings, UpstreamSettings } from "#config/settings.ts";
+import { PoolUse } from "./pool-use.ts";
 import { type TargetAddress, TargetSockets } from "./target-sockets.ts";
 
 const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
@@ -15,15 +16,22 @@ export interface Target {
   readonly url: URL;
   /** Path of the target URL that goes before every request path; no trailing slash. */
   readonly basePath: string;
-  /** Longest wait for a connection: a little more than making one may take. */
+  /** How many requests use the pool. */
+  readonly poolUse: PoolUse;
+  /** Longest wait for a connection that is being made: a little more than that may take. */
+  readonly connectPatienceMs: number;
+  /** Longest wait for one that others use. */
   readonly queueTimeoutMs: number;
 }
 
-const CONTROL_CONNECTIONS = 64;
+/** To the control API, from each worker. */
+export const CONTROL_CONNECTIONS = 64;
 const CONTROL_CONNECT_MS = 5000;
+/** Customers wait for the control plane rather than hear 503; the gateway's health is asked for there too. */
+const CONTROL_QUEUE = { max: 1024, timeoutMs: 10_000 };
 
 /** What a connection attempt may take beyond its own timeout before a waiting request is refused. */
-const QUEUE_GRACE_MS = 1000;
+const CONNECT_GRACE_MS = 1000;
 
 export class UpstreamPool {
   readonly name: string;
@@ -94,12 +102,20 @@ function openTarget(url: string, upstream: UpstreamSettings, limits: LimitSettin
     pipelining: 1,
     allowH2: false,
   });
-  const queueTimeoutMs = upstream.connectTimeoutMs + QUEUE_GRACE_MS;
   const sockets = new TargetSockets(addressOf(parsed), {
     connectionsMax: upstream.connections,
     connectTimeoutMs: upstream.connectTimeoutMs,
+    waitingMax: upstream.queue.max,
   });
-  return { pool, sockets, url: parsed, basePath: parsed.pathname.replace(/\/+$/, ""), queueTimeoutMs };
+  return {
+    pool,
+    sockets,
+    url: parsed,
+    basePath: parsed.pathname.replace(/\/+$/, ""),
+    poolUse: new PoolUse(upstream.connections, upstream.queue.max),
+    connectPatienceMs: upstream.connectTimeoutMs + CONNECT_GRACE_MS,
+    queueTimeoutMs: upstream.queue.timeoutMs,
+  };
 }
 
 function addressOf({ protocol, hostname, port }: URL): TargetAddress {
@@ -119,9 +135,21 @@ export function controlPool(socketPath: string): UpstreamPool {
   });
   const sockets = new TargetSockets(
     { kind: "unix", path: socketPath },
-    { connectionsMax: CONTROL_CONNECTIONS, connectTimeoutMs: CONTROL_CONNECT_MS },
+    {
+      connectionsMax: CONTROL_CONNECTIONS,
+      connectTimeoutMs: CONTROL_CONNECT_MS,
+      waitingMax: CONTROL_QUEUE.max,
+    },
   );
-  const target = { pool, sockets, url: new URL("http://control"), basePath: "", queueTimeoutMs: 10_000 };
+  const target: Target = {
+    pool,
+    sockets,
+    url: new URL("http://control"),
+    basePath: "",
+    poolUse: new PoolUse(CONTROL_CONNECTIONS, CONTROL_QUEUE.max),
+    connectPatienceMs: CONTROL_CONNECT_MS + CONNECT_GRACE_MS,
+    queueTimeoutMs: CONTROL_QUEUE.timeoutMs,
+  };
   return new UpstreamPool("tollgate", { host: "preserve", credentials: "strip" }, [target], [1]);
 }
 

@@ -6,6 +6,7 @@
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Turn } from "#data-plane/wire/turn.ts";
+import type { Seeking } from "./pool-use.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -25,6 +26,8 @@ export type TargetAddress =
 export interface TargetOptions {
   readonly connectionsMax: number;
   readonly connectTimeoutMs: number;
+  /** Requests that may wait for a connection. */
+  readonly waitingMax: number;
 }
 
 /** A request that wants a connection. */
@@ -56,20 +59,28 @@ export class TargetSockets {
     this.#options = options;
   }
 
-  /** Gives the seeker a connection: at once when one is idle, else when one is made or comes free. */
-  take(seeker: ConnectionSeeker): void {
+  /** Gives the seeker a connection: at once when one is idle, else when one is made or comes free; never when it is told `full`. */
+  take(seeker: ConnectionSeeker): Seeking {
     const now = seeker.turn.nowMs();
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.untilMs > now && !idle.connection.isClosed) return seeker.onConnection(idle.connection);
+      if (idle.untilMs > now && !idle.connection.isClosed) {
+        seeker.onConnection(idle.connection);
+        return "found";
+      }
       idle.connection.abort();
     }
-    this.takeNew(seeker);
+    return this.takeNew(seeker);
   }
 
   /** A connection that nobody used before; waits for one when there are as many as there may be. */
-  takeNew(seeker: ConnectionSeeker): void {
-    if (this.#count < this.#options.connectionsMax) this.#open(seeker);
-    else this.#waiting.add(seeker);
+  takeNew(seeker: ConnectionSeeker): Seeking {
+    if (this.#count < this.#options.connectionsMax) {
+      this.#open(seeker);
+      return "found";
+    }
+    if (this.#waiting.size >= this.#options.waitingMax) return "full";
+    this.#waiting.add(seeker);
+    return "waits";
   }
 
   /** The seeker waits no longer. */

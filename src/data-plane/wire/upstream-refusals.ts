@@ -1,7 +1,7 @@
 /** What clients hear when an upstream does not answer as it should, the same on both lanes. Pure; public words only, no address of an upstream. */
 import { type Refusal, refuse } from "#core/errors.ts";
 
-/** No connection came free in time. */
+/** No connection came free in time, or too many wait for one already. */
 export const BUSY: Refusal = {
   ...refuse("overloaded", "upstream:queue", "All connections to the upstream are busy"),
   fields: { retry_after: 1 },

@@ -3,8 +3,10 @@
  * It carries one request at a time (`client-request.ts`); what a client sends ahead waits.
  */
 import type { Socket } from "node:net";
+import type { Refusal } from "#core/errors.ts";
 import { isRefusal } from "#data-plane/exchange.ts";
 import { Peer } from "#data-plane/peer.ts";
+import { type Guest, Place } from "#data-plane/wire/client-room.ts";
 import { CUT_HEAD, SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { RequestReader, type RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import { Outgoing } from "#data-plane/wire/outgoing.ts";
@@ -23,11 +25,12 @@ const LINGER_MS = 250;
 const DRAIN_IDLE_MS = 300;
 const DRAIN_AGAIN_MS = 1000;
 
-export class ClientConnection implements RequestConnection {
+export class ClientConnection implements RequestConnection, Guest {
   readonly lane: ClientLane;
   readonly socket: Socket;
   readonly peer: Peer;
   readonly watch: ClientWatch;
+  readonly place: Place = new Place(this);
   readonly #reader: RequestReader;
   readonly #request: ClientRequest;
   /** Bytes that are not read yet: of a head that is not whole, or sent ahead. */
@@ -35,6 +38,8 @@ export class ClientConnection implements RequestConnection {
   /** Bytes of a head that is not whole yet. */
   #headBytes = 0;
   #paused = false;
+  /** Nothing is read, not even what is held. */
+  #rests = false;
   /** Nothing that comes now matters any more. */
   #closing = false;
   #requests = 0;
@@ -98,7 +103,7 @@ export class ClientConnection implements RequestConnection {
       return;
     }
     this.#headBytes = 0;
-    if ("code" in start) this.#request.refuseAll(start);
+    if ("code" in start) this.#refuse(start);
     else this.#begin(start, bytes, this.#reader.end, length);
   }
 
@@ -107,12 +112,20 @@ export class ClientConnection implements RequestConnection {
     const { head, method } = start;
     if (!isRefusal(head) && isWebSocket(method, head)) return this.#handOver(Buffer.from(bytes.subarray(0, length)));
     this.#requests++;
+    this.lane.room.works(this.place);
     if (end < length) this.#hold(bytes, end, length);
     this.#request.begin(start);
   }
 
+  /** What came is no request. */
+  #refuse(refusal: Refusal): void {
+    this.lane.room.works(this.place);
+    this.#request.refuseAll(refusal);
+  }
+
   #handOver(bytes: Buffer): void {
     for (const event of ["drain", "end", "close", "error"]) this.socket.removeAllListeners(event);
+    this.lane.room.leaves(this.place);
     this.lane.handOver(this, endBorrowing(this.socket), bytes);
   }
 
@@ -137,10 +150,25 @@ export class ClientConnection implements RequestConnection {
     this.socket.resume();
   }
 
+  overloaded(): void {
+    const restMs = this.lane.saturation.restMs();
+    if (restMs === 0) return;
+    this.lane.metrics.count("connections_rested");
+    this.#rests = true;
+    this.pause();
+    setTimeout(() => {
+      this.#rests = false;
+      this.resume();
+      this.readHeld();
+    }, restMs).unref();
+  }
+
   next(): void {
+    this.lane.room.rests(this.place);
     this.watch.begin(this.lane.turn.nowMs());
-    this.#resume();
     if (this.lane.isDraining) this.drain(DRAIN_AGAIN_MS);
+    if (this.#rests) return;
+    this.#resume();
     this.readHeld();
   }
 
@@ -159,11 +187,16 @@ export class ClientConnection implements RequestConnection {
   #ended(): void {
     if (this.#closing) this.socket.end();
     else if (!this.#request.isNone) this.#request.onEnd();
-    else if (this.#headBytes > 0) this.#request.refuseAll(CUT_HEAD);
+    else if (this.#headBytes > 0) this.#refuse(CUT_HEAD);
     else this.socket.end();
   }
 
+  evict(): void {
+    this.socket.destroy();
+  }
+
   #gone(): void {
+    this.lane.room.leaves(this.place);
     this.lane.closed(this);
     this.#request.onGone();
   }
@@ -192,6 +225,6 @@ export class ClientConnection implements RequestConnection {
     const { headerTimeoutMs, idleTimeoutMs } = this.lane.limits;
     const rests = this.#requests > 0 && this.#headBytes === 0;
     if (rests && waitedMs > idleTimeoutMs) this.close();
-    else if (!rests && waitedMs > headerTimeoutMs) this.#request.refuseAll(SLOW_HEAD);
+    else if (!rests && waitedMs > headerTimeoutMs) this.#refuse(SLOW_HEAD);
   }
 }

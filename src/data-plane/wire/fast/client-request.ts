@@ -10,7 +10,7 @@ import type { Refusal } from "#core/errors.ts";
 import { isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
 import { bodyRefusal } from "#data-plane/gate.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
-import { hasBody, type RequestHead } from "#data-plane/wire/head.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
 import type { RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import type { Outgoing } from "#data-plane/wire/outgoing.ts";
 import type { Sender } from "#data-plane/wire/turn.ts";
@@ -19,12 +19,10 @@ import { abandon, brokenBy, decide, refusedBefore, type RefusedVerdict } from ".
 import { refusalText } from "./refusal-text.ts";
 import { Relay } from "./relay.ts";
 import type { RelayClient } from "./relay-client.ts";
-import { type BodyTaker, RequestBody } from "./request-body.ts";
+import { type BodyTaker, isSmall, PAST_BYTES_MAX, RequestBody } from "./request-body.ts";
 import type { RequestConnection } from "./request-connection.ts";
 import { RequestRecord } from "./request-record.ts";
 
-/** Bytes of a refused request's body that are read past; with more to come the connection is closed. */
-const PAST_BYTES_MAX = 64 * 1024;
 /** Time a client has for them. */
 const PAST_MS = 5000;
 
@@ -191,8 +189,10 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const { refusal, requestId, runtime } = verdict;
     this.#lane.refusals.refused(refusal, requestId, method, target, this.#connection.peer.address);
     this.#lane.metrics.refused(refusal.code);
+    if (refusal.code === "overloaded") this.#connection.overloaded();
     const wasForwarded = this.#relay !== null;
-    if (head === null || refusal.close === true || !this.#canReadPast(head)) this.#closes = true;
+    const isRead = wasForwarded && this.#body === null;
+    if (head === null || refusal.close === true || !(isRead || isSmall(head))) this.#closes = true;
     this.#relay = null;
     const { format } = runtime.settings.errors;
     const shape = { requestId, format, idleSeconds: this.#lane.idleSeconds, bodiless: method === "HEAD" };
@@ -205,12 +205,6 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     if (this.#closes) return;
     if (head !== null && !wasForwarded) this.#awaitBody(head);
     this.#connection.readHeld();
-  }
-
-  /** Whether what is left of the body is small enough to read past. */
-  #canReadPast(head: RequestHead): boolean {
-    if (!hasBody(head) || (this.#relay !== null && this.#body === null)) return true;
-    return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
   }
 
   cut(): void {

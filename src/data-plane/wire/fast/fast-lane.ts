@@ -28,6 +28,8 @@ export class FastLane implements ClientLane {
   readonly meterFault: LaneParts["meterFault"];
   readonly metrics: LaneParts["metrics"];
   readonly refusals: LaneParts["refusals"];
+  readonly room: LaneParts["room"];
+  readonly saturation: LaneParts["saturation"];
   readonly turn: LaneParts["turn"];
   readonly #full: FullLaneDoor;
   readonly #onSweep: SweepListener;
@@ -47,6 +49,8 @@ export class FastLane implements ClientLane {
     this.meterFault = parts.meterFault;
     this.metrics = parts.metrics;
     this.refusals = parts.refusals;
+    this.room = parts.room;
+    this.saturation = parts.saturation;
     this.turn = parts.turn;
     this.#full = full;
     this.#onSweep = onSweep;
@@ -73,6 +77,7 @@ export class FastLane implements ClientLane {
   take(socket: Socket): void {
     const connection = new ClientConnection(this, socket);
     this.#connections.add(connection);
+    if (!this.room.enter(connection.place)) return connection.evict();
     if (this.#draining) connection.drain();
   }
 

@@ -4,6 +4,8 @@ import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
+import type { Saturation } from "#data-plane/saturation.ts";
+import type { ClientRoom } from "#data-plane/wire/client-room.ts";
 import type { Turn } from "#data-plane/wire/turn.ts";
 
 export interface LaneParts {
@@ -12,5 +14,7 @@ export interface LaneParts {
   readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
+  readonly room: ClientRoom;
+  readonly saturation: Saturation;
   readonly turn: Turn;
 }

@@ -8,6 +8,7 @@ import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
 import { Settlement } from "#data-plane/metering/settlement.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
+import type { Seeking } from "#data-plane/upstream/pool-use.ts";
 import { passedTrailers } from "#data-plane/upstream/response-headers.ts";
 import type { ConnectionSeeker } from "#data-plane/upstream/target-sockets.ts";
 import type { Breakage, ConnectionUser, UpstreamConnection } from "#data-plane/upstream/upstream-connection.ts";
@@ -74,8 +75,13 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   }
 
   start(): void {
-    this.#deadlineMs = this.turn.nowMs() + this.#target.queueTimeoutMs;
-    this.#target.sockets.take(this);
+    this.#deadlineMs = this.turn.nowMs() + this.#target.connectPatienceMs;
+    this.#sought(this.#target.sockets.take(this));
+  }
+
+  #sought(found: Seeking): void {
+    if (found === "waits") this.#deadlineMs = this.turn.nowMs() + this.#target.queueTimeoutMs;
+    else if (found === "full") this.#busy();
   }
 
   // -- the way to the upstream
@@ -193,9 +199,8 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     if (this.#over) return;
     if (why === "lost" && this.#mayRetry()) {
       this.#retried = true;
-      this.#deadlineMs = this.turn.nowMs() + this.#target.queueTimeoutMs;
-      this.#target.sockets.takeNew(this);
-      return;
+      this.#deadlineMs = this.turn.nowMs() + this.#target.connectPatienceMs;
+      return this.#sought(this.#target.sockets.takeNew(this));
     }
     const { name } = this.#passage.route.upstream;
     this.#end(why === "invalid" ? invalidAnswer(name) : unreachable(name));
@@ -229,8 +234,14 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** Looks whether somebody has kept the request waiting for too long. */
   sweep(nowMs: number): void {
     if (this.#over || nowMs < this.#deadlineMs) return;
-    if (this.#upstream === null) this.#end(BUSY);
+    if (this.#upstream === null) this.#busy();
     else this.#end(timedOut(this.#passage.route.upstream.name));
+  }
+
+  /** No connection came free in time, or too many wait for one. */
+  #busy(): void {
+    this.#lane.metrics.count("queue_refusals");
+    this.#end(BUSY);
   }
 
   /** What was staged for the answer could not be written; nothing of it went out. */

@@ -14,6 +14,15 @@ export interface BodyTaker {
   onBrokenBody(): void;
 }
 
+/** Bytes of a refused request's body that are read past; with more to come the connection is closed. */
+export const PAST_BYTES_MAX = 64 * 1024;
+
+/** Whether the body, of which nothing was read, is small enough to read past. */
+export function isSmall(head: RequestHead): boolean {
+  if (!hasBody(head)) return true;
+  return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
+}
+
 export class RequestBody {
   readonly #reader: BodyReader;
   readonly #taker: BodyTaker;

@@ -13,6 +13,8 @@ export interface RequestConnection {
   readonly isPaused: boolean;
   pause(): void;
   resume(): void;
+  /** A request was refused for want of room: where time is short, the client is not read for a while; its answer still goes out. */
+  overloaded(): void;
   /** What came along with the head is read now. */
   readHeld(): void;
   /** The request is over; another may come. */

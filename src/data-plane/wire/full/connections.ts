@@ -5,6 +5,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
 
 /** A connection that is idle when draining begins may stay so this long: the next request on it is answered, with `Connection: close`. */
 const DRAIN_IDLE_MS = 300;
@@ -15,6 +16,7 @@ const DRAIN_AGAIN_MS = 1000;
 const LINGER_MS = 250;
 
 interface State {
+  readonly place: Place;
   /** Answers not wholly sent yet, in the order of their requests. */
   readonly underWay: Set<ServerResponse>;
   /** Bytes that waited for the client at the last sweep. */
@@ -27,14 +29,22 @@ interface State {
 
 export class Connections {
   readonly #open = new Map<Duplex, State>();
+  readonly #room: ClientRoom;
   #draining = false;
   #sweeper: NodeJS.Timeout | undefined;
 
+  constructor(room: ClientRoom) {
+    this.#room = room;
+  }
+
   opened(socket: Duplex): void {
-    const state: State = { underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
+    const place = new Place({ evict: () => socket.destroy() });
+    if (!this.#room.enter(place)) return void socket.destroy();
+    const state: State = { place, underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
     this.#open.set(socket, state);
     socket.on("close", () => {
       clearTimeout(state.closer);
+      this.#room.leaves(place);
       this.#open.delete(socket);
     });
     if (this.#draining) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
@@ -43,9 +53,11 @@ export class Connections {
   /** The connection is no longer this lane's. Whether it is free: an upgrade cannot overtake answers still to come on it. */
   handOver(socket: Duplex): boolean {
     const state = this.#open.get(socket);
-    clearTimeout(state?.closer);
+    if (state === undefined) return !socket.destroyed;
+    clearTimeout(state.closer);
     this.#open.delete(socket);
-    return (state?.underWay.size ?? 0) === 0;
+    this.#room.becomesTunnel(state.place);
+    return state.underWay.size === 0;
   }
 
   get draining(): boolean {
@@ -55,6 +67,7 @@ export class Connections {
   began(response: ServerResponse): void {
     const state = this.#open.get(response.req.socket);
     if (state === undefined) return;
+    this.#room.works(state.place);
     state.underWay.add(response);
     clearTimeout(state.closer);
   }
@@ -65,6 +78,7 @@ export class Connections {
     if (state === undefined) return;
     state.underWay.delete(response);
     if (state.underWay.size > 0) return;
+    if (state.lastWords === null) this.#room.rests(state.place);
     if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
     else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
   }
@@ -76,6 +90,7 @@ export class Connections {
   endWith(socket: Duplex, bytes: Buffer): void {
     const underWay = [...(this.#open.get(socket)?.underWay ?? [])];
     const state = this.#open.get(socket);
+    if (state !== undefined) this.#room.works(state.place);
     if (state === undefined || underWay.length === 0) sayAndClose(socket, bytes);
     else if (underWay.every(({ req }) => req.complete)) state.lastWords = bytes;
     else socket.destroy();

@@ -12,6 +12,7 @@ import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import { Settlement } from "#data-plane/metering/settlement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
+import type { PlainCounter } from "#shared/metrics-table.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import {
@@ -32,7 +33,7 @@ export interface ForwardHost {
   readonly meterFault: FaultListener;
   /** Answers the client with a refusal; only before any byte of an answer went out. */
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
-  clientAborted(): void;
+  count(counter: PlainCounter): void;
 }
 
 export class Forward implements Dispatcher.DispatchHandler {
@@ -90,6 +91,13 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   start(): void {
+    const found = this.#target.poolUse.enters();
+    if (found === "full") this.#busy();
+    else this.#dispatch(found === "waits" ? this.#target.queueTimeoutMs : this.#target.connectPatienceMs);
+  }
+
+  /** `patienceMs`: longest wait for a connection. */
+  #dispatch(patienceMs: number): void {
     const { exchange, target, head, runtime } = this.#passage;
     const { bodyBytesMax } = runtime.settings.server.limits;
     const body = hasBody(head) ? this.#body(head.chunked ? bodyBytesMax : null) : null;
@@ -106,7 +114,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     } catch (error) {
       this.#failed(error);
     }
-    if (this.#controller === null && !this.#over) this.#waitAtMost(this.#target.queueTimeoutMs, () => this.#end(BUSY));
+    if (this.#controller === null && !this.#over) this.#waitAtMost(patienceMs, () => this.#busy());
   }
 
   #body(bytesMax: number | null): Readable {
@@ -156,7 +164,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     const trailers = headerTexts(controller.rawTrailers);
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cutAnswer();
-    this.#over = true;
+    this.#finish();
     if (this.#trailers && trailers.length > 0) this.#response.addTrailers(pairsOf(passedTrailers(trailers)));
     this.#response.end();
   }
@@ -180,7 +188,7 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   /** Usage that is known only now cannot be recorded: the client does not get the whole answer. */
   #cutAnswer(): void {
-    this.#over = true;
+    this.#finish();
     this.#controller?.abort(new Error("Usage cannot be recorded"));
     this.#response.destroy();
   }
@@ -190,7 +198,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#mayRetry(error)) {
       this.#retried = true;
       this.#controller = null;
-      this.start();
+      this.#dispatch(this.#target.connectPatienceMs);
       return;
     }
     this.#end(refusalOf(error, this.#passage));
@@ -203,10 +211,22 @@ export class Forward implements Dispatcher.DispatchHandler {
     return safe && !this.#retried && !this.#response.headersSent && !hasBody(head) && isConnectionLost(error);
   }
 
+  /** No connection came free in time, or too many wait for one. */
+  #busy(): void {
+    this.#host.count("queue_refusals");
+    this.#end(BUSY);
+  }
+
+  /** It ends here, one way or the other; called once. */
+  #finish(): void {
+    this.#over = true;
+    this.#target.poolUse.leaves();
+  }
+
   /** Ends with a refusal, or, when an answer is under way, by cutting it off: a clean end would pass for a whole answer. */
   #end(refusal: Refusal): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     this.#settlement.endWith(refusal.status ?? 502);
     if (this.#response.headersSent) {
       this.#response.destroy();
@@ -227,9 +247,9 @@ export class Forward implements Dispatcher.DispatchHandler {
   #clientGone(): void {
     this.#waitNoMore();
     if (this.#over || this.#response.writableFinished) return;
-    this.#over = true;
+    this.#finish();
     this.#settlement.clientGone(this.#request.complete);
-    this.#host.clientAborted();
+    this.#host.count("client_aborts");
     this.#controller?.abort(new Error("Client is gone"));
   }
 }

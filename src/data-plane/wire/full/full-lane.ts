@@ -12,15 +12,17 @@ import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import type { Saturation } from "#data-plane/saturation.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
-import type { WorkerMetrics } from "#shared/metrics-table.ts";
+import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
-import { awaitRest } from "./patience.ts";
+import type { ClientRoom } from "#data-plane/wire/client-room.ts";
+import { awaitRest, rest } from "./patience.ts";
 import { parserErrorAnswer } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
@@ -36,18 +38,21 @@ export interface LaneParts {
   readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
+  readonly room: ClientRoom;
+  readonly saturation: Saturation;
 }
 
 export class FullLane implements ForwardHost {
   readonly server: Server;
   readonly #parts: LaneParts;
   readonly #upgrades: UpgradeLane;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   readonly #unreadableSockets = new WeakSet<Duplex>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
     this.#parts = parts;
+    this.#connections = new Connections(parts.room);
     this.#upgrades = new UpgradeLane(parts);
     this.server = createServer(
       {
@@ -159,7 +164,7 @@ export class FullLane implements ForwardHost {
   #abandon(passage: Passage): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
     passage.held?.giveBack();
-    this.clientAborted();
+    this.count("client_aborts");
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -184,11 +189,22 @@ export class FullLane implements ForwardHost {
     );
     this.#parts.metrics.refused(refusal.code);
     if (response.destroyed) return;
+    if (refusal.code === "overloaded") this.#overloaded(response);
     const close = refusal.close === true || !drains(request);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
     if (!request.complete) awaitRest(request, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
+  }
+
+  /** Where time is short, a client whose request was refused for want of room is not read for a while. */
+  #overloaded(response: ServerResponse): void {
+    const restMs = this.#parts.saturation.restMs();
+    if (restMs === 0) return;
+    this.#parts.metrics.count("connections_rested");
+    const { socket } = response.req;
+    // node resumes the socket when the answer is written.
+    response.once("close", () => rest(socket, restMs));
   }
 
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
@@ -203,8 +219,8 @@ export class FullLane implements ForwardHost {
     });
   }
 
-  clientAborted(): void {
-    this.#parts.metrics.count("client_aborts");
+  count(counter: PlainCounter): void {
+    this.#parts.metrics.count(counter);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

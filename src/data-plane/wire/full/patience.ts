@@ -4,6 +4,7 @@
  * and node's own keep-alive timeout with it.
  */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { LimitSettings } from "#config/settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import { BodyPace } from "#data-plane/wire/body-pace.ts";
@@ -40,6 +41,12 @@ export function watchBody(request: IncomingMessage, limits: LimitSettings, waite
   };
   const timer = setInterval(look, Math.min(LOOK_MS_MAX, idleTimeoutMs / 4)).unref();
   request.once("close", () => clearInterval(timer));
+}
+
+/** Reads nothing from a client for so long. */
+export function rest(socket: Socket, ms: number): void {
+  socket.pause();
+  setTimeout(() => socket.resume(), ms).unref();
 }
 
 /** Closes the connection when the rest of a refused request has not come after `ms`. */

@@ -1,8 +1,12 @@
 /** When a draining lane closes a connection: not while a request is under way, nor just after an answer that promised to keep it. */
 import type { ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
+import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { RefusalLog } from "#data-plane/refusal-log.ts";
+import { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { Connections } from "#data-plane/wire/full/connections.ts";
+import { createMetrics, WorkerMetrics } from "#shared/metrics-table.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate"] });
@@ -12,6 +16,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const room = () =>
+  new ClientRoom(Infinity, new WorkerMetrics(createMetrics(), 0), new RefusalLog(pino({ level: "silent" })));
+
 /** A connection, and an answer on it: all that `Connections` looks at. */
 function opened(connections: Connections) {
   const socket = new PassThrough();
@@ -20,7 +27,7 @@ function opened(connections: Connections) {
 }
 
 test("a connection that is idle when draining begins is closed soon", async () => {
-  const connections = new Connections();
+  const connections = new Connections(room());
   const { socket } = opened(connections);
   connections.drain();
   await vi.advanceTimersByTimeAsync(250);
@@ -30,7 +37,7 @@ test("a connection that is idle when draining begins is closed soon", async () =
 });
 
 test("a connection whose answer ends just before the first look lives on for its client's next request", async () => {
-  const connections = new Connections();
+  const connections = new Connections(room());
   const { socket, answer } = opened(connections);
   const first = answer();
   connections.began(first);
@@ -49,7 +56,7 @@ test("a connection whose answer ends just before the first look lives on for its
 });
 
 test("a connection that idled at first and was used after is not closed by the first look", async () => {
-  const connections = new Connections();
+  const connections = new Connections(room());
   const { socket, answer } = opened(connections);
   connections.drain();
   await vi.advanceTimersByTimeAsync(200);
@@ -63,7 +70,7 @@ test("a connection that idled at first and was used after is not closed by the f
 });
 
 test("a connection that was accepted while draining, and says nothing, is closed too", async () => {
-  const connections = new Connections();
+  const connections = new Connections(room());
   connections.drain();
   const { socket } = opened(connections);
   await vi.advanceTimersByTimeAsync(350);
@@ -71,7 +78,7 @@ test("a connection that was accepted while draining, and says nothing, is closed
 });
 
 test("a connection that was handed over is left alone", async () => {
-  const connections = new Connections();
+  const connections = new Connections(room());
   const { socket } = opened(connections);
   connections.drain();
   expect(connections.handOver(socket)).toBe(true);
