@@ -52,15 +52,15 @@ export class Connections {
     return this.#draining;
   }
 
-  began(response: ServerResponse): void {
-    const state = this.#open.get(response.req.socket);
+  began(socket: Duplex, response: ServerResponse): void {
+    const state = this.#open.get(socket);
     if (state === undefined) return;
     state.underWay.add(response);
     clearTimeout(state.closer);
   }
 
-  ended(response: ServerResponse): void {
-    const { socket } = response.req;
+  /** `socket` as it was told to `began`: node takes it from a request whose body has been read. */
+  ended(socket: Duplex, response: ServerResponse): void {
     const state = this.#open.get(socket);
     if (state === undefined) return;
     state.underWay.delete(response);

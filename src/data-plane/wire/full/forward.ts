@@ -4,6 +4,7 @@
  * and what is measured to the end is settled before the answer's last byte goes. Every way out ends the `Settlement` once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { errors, type Dispatcher } from "undici";
 import type { Refusal } from "#core/errors.ts";
@@ -26,18 +27,26 @@ import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#dat
 import { watchBody } from "./patience.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
+/** A request as node raised it, where it is answered, and its connection: undici takes that from a request whose body it was given. */
+export interface Client {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+}
+
 /** What a forward needs of the lane. */
 export interface ForwardHost {
   readonly settler: Settler;
   readonly meterFault: FaultListener;
   /** Answers the client with a refusal; only before any byte of an answer went out. */
-  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
+  refuse(passage: Passage, client: Client, refusal: Refusal): void;
   clientAborted(): void;
 }
 
 export class Forward implements Dispatcher.DispatchHandler {
   readonly #host: ForwardHost;
   readonly #passage: Passage;
+  readonly #client: Client;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #target: Target;
@@ -52,9 +61,11 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** Ends a request that waits for a connection, or an answer nobody reads; null: neither. */
   #patience: NodeJS.Timeout | null = null;
 
-  constructor(host: ForwardHost, passage: Passage, request: IncomingMessage, response: ServerResponse) {
+  constructor(host: ForwardHost, passage: Passage, client: Client) {
+    const { request, response } = client;
     this.#host = host;
     this.#passage = passage;
+    this.#client = client;
     this.#request = request;
     this.#response = response;
     this.#target = passage.route.upstream.pick();
@@ -74,7 +85,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
       onSlow: (refusal) => {
         // After an early answer nobody waits for the rest of the body.
-        if (this.#over) this.#request.socket.destroy();
+        if (this.#over) this.#client.socket.destroy();
         else this.#cutBody(refusal);
       },
     });
@@ -212,7 +223,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.#response.destroy();
       return;
     }
-    this.#host.refuse(this.#passage, this.#response, refusal);
+    this.#host.refuse(this.#passage, this.#client, refusal);
   }
 
   /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */

@@ -15,8 +15,9 @@ import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
-import { Forward, type ForwardHost } from "./forward.ts";
+import { type Client, Forward, type ForwardHost } from "./forward.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
@@ -44,6 +45,8 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections = new Connections();
   readonly #unreadableSockets = new WeakSet<Duplex>();
+  /** Connections that end with an answer that is there already: what node still reads on them is nobody's request. */
+  readonly #closing = new WeakSet<Duplex>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -57,7 +60,8 @@ export class FullLane implements ForwardHost {
         keepAliveTimeout: limits.idleTimeoutMs,
         connectionsCheckingInterval: 1000,
         insecureHTTPParser: false,
-        requireHostHeader: true,
+        // Nor about the host: node answers by itself where it is missing.
+        requireHostHeader: false,
         shouldUpgradeCallback: isWebSocket,
       },
       (request, response) => this.#handle(request, response),
@@ -89,7 +93,7 @@ export class FullLane implements ForwardHost {
 
   /** node tells again of each further chunk on such a connection: only the first is an event. */
   #unreadable(error: Error, socket: Duplex): void {
-    if (this.#unreadableSockets.has(socket)) return;
+    if (this.#unreadableSockets.has(socket) || this.#closing.has(socket)) return;
     this.#unreadableSockets.add(socket);
     const { gate, refusals } = this.#parts;
     const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
@@ -123,20 +127,27 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+    // node's parser knows HTTP/0.9 and 2.0 too.
+    const isOurs = httpVersion === "1.1" || httpVersion === "1.0";
+    return { method, target: url, httpVersion, head: isOurs ? readHead(rawHeaders, httpVersion) : SYNTAX, peer };
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (this.#closing.has(socket)) return;
     const exchange = this.#exchangeOf(request);
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    this.#connections.began(response);
+    const client = { request, response, socket };
+    this.#connections.began(socket, response);
     response.on("close", () => {
-      metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
-      this.#connections.ended(response);
+      // 0: the client got nothing.
+      const status = response.headersSent ? response.statusCode : 0;
+      metrics.finished(metric, status, (performance.now() - started) / 1000);
+      this.#connections.ended(socket, response);
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
@@ -144,14 +155,14 @@ export class FullLane implements ForwardHost {
       (verdict) => {
         const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
         if (route !== null) metric = route.metric;
-        if (verdict.kind === "refused") this.#answer(request, response, verdict);
+        if (verdict.kind === "refused") this.#answer(client, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else {
           if (expects === "100-continue") response.writeContinue();
-          new Forward(this, verdict.passage, request, response).start();
+          new Forward(this, verdict.passage, client).start();
         }
       },
-      (error) => this.#answer(request, response, this.#failure(error)),
+      (error) => this.#answer(client, this.#failure(error)),
     );
   }
 
@@ -173,34 +184,29 @@ export class FullLane implements ForwardHost {
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
+  #answer({ request, response, socket }: Client, verdict: RefusedVerdict): void {
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
       requestId,
       request.method ?? "",
       request.url ?? "",
-      request.socket.remoteAddress ?? "",
+      socket.remoteAddress ?? "",
     );
     this.#parts.metrics.refused(refusal.code);
     if (response.destroyed) return;
     const close = refusal.close === true || !drains(request);
+    if (close) this.#closing.add(socket);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) awaitRest(request, DRAIN_MS);
+    if (!request.complete) awaitRest(request, socket, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
 
-  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
+  refuse(passage: Passage, client: Client, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
-    this.#answer(response.req, response, {
-      kind: "refused",
-      refusal: { ...refusal, headers },
-      requestId,
-      runtime,
-      route,
-    });
+    this.#answer(client, { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route });
   }
 
   clientAborted(): void {

@@ -4,6 +4,7 @@
  * and node's own keep-alive timeout with it.
  */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { LimitSettings } from "#config/settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import { BodyPace } from "#data-plane/wire/body-pace.ts";
@@ -43,9 +44,9 @@ export function watchBody(request: IncomingMessage, limits: LimitSettings, waite
 }
 
 /** Closes the connection when the rest of a refused request has not come after `ms`. */
-export function awaitRest(request: IncomingMessage, ms: number): void {
+export function awaitRest(request: IncomingMessage, socket: Socket, ms: number): void {
   const timer = setTimeout(() => {
-    if (!request.complete) request.socket.destroy();
+    if (!request.complete) socket.destroy();
   }, ms).unref();
   request.once("close", () => clearTimeout(timer));
 }
