@@ -78,6 +78,15 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
     expect(await metricOf(gateway, served)).toBe(before + 1);
   });
 
+  test("an upgrade that is answered by no upgrade ends, whatever its client sent ahead", async () => {
+    const upgrade = requestHead("GET", "/a", ["Connection: Upgrade", "Upgrade: websocket"]);
+    const { responses, closed } = await rawExchange(gateway.port, `${upgrade}a first frame`, { idleMs: 5000 });
+    expect(responses.map(({ status }) => status)).toEqual([200]);
+    expect(closed).toBe(true);
+    const inFlight = () => metricOf(gateway, "tollgate_requests_in_flight");
+    await until("nothing is under way", async () => (await inFlight()) === 0);
+  });
+
   test("a connection that carried a body is as idle as any other when the gateway stops", async () => {
     const socket = connect(gateway.port, "127.0.0.1");
     socket.write(POST);
