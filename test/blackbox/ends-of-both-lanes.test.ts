@@ -68,6 +68,17 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
     expect(closed).toBe(true);
   });
 
+  test.each([
+    ["alone", "", [400]],
+    ["behind another request", GOOD, [200, 400]],
+  ])("a body that turns out to be none is answered with 400, %s", async (_where, before, statuses) => {
+    const broken = `${requestHead("POST", "/a", ["Transfer-Encoding: chunked"])}3\r\nabc\r\nzz\r\n`;
+    const { responses, closed } = await rawExchange(gateway.port, before + broken, { idleMs: 5000 });
+    expect(responses.map(({ status }) => status)).toEqual(statuses);
+    expect(closed).toBe(true);
+    expect(upstream.requests.map(({ url }) => url)).toEqual(before === "" ? [] : ["/good"]);
+  });
+
   test("a client that got nothing is not counted among those that were served", async () => {
     const served = 'tollgate_requests_total{route="app",status="2xx"}';
     const before = await metricOf(gateway, served);

@@ -22,6 +22,7 @@ import {
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
@@ -232,6 +233,11 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (!this.#response.headersSent) this.#settlement.release();
     this.#end(refusal);
     this.#controller?.abort(new Error(refusal.detail));
+  }
+
+  /** What came of the body is none; more will not come. */
+  bodyBroken(): void {
+    this.#cutBody(BROKEN_BODY);
   }
 
   /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */

@@ -16,13 +16,14 @@ import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { type Client, Forward, type ForwardHost } from "./forward.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { awaitRest } from "./patience.ts";
-import { parserErrorAnswer } from "./parser-errors.ts";
+import { parserErrorAnswer, parserRefusal } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -96,9 +97,10 @@ export class FullLane implements ForwardHost {
     if (this.#unreadableSockets.has(socket) || this.#closing.has(socket)) return;
     this.#unreadableSockets.add(socket);
     const { gate, refusals } = this.#parts;
-    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
-    if (answer === null || !socket.writable) socket.destroy();
-    else this.#connections.endWith(socket, answer);
+    const refusal = parserRefusal(error);
+    if (refusal === null || !socket.writable) socket.destroy();
+    else if (!this.#connections.breakBody(socket))
+      this.#connections.endWith(socket, parserErrorAnswer(refusal, socket, gate.runtime, refusals));
   }
 
   get settler(): Settler {
@@ -142,7 +144,12 @@ export class FullLane implements ForwardHost {
     metrics.started();
     let metric = OTHER_METRIC;
     const client = { request, response, socket };
-    this.#connections.began(socket, response);
+    let forward: Forward | null = null;
+    let isBroken = false;
+    this.#connections.began(socket, response, () => {
+      isBroken = true;
+      forward?.bodyBroken();
+    });
     response.on("close", () => {
       // 0: the client got nothing.
       const status = response.headersSent ? response.statusCode : 0;
@@ -157,20 +164,23 @@ export class FullLane implements ForwardHost {
         if (route !== null) metric = route.metric;
         if (verdict.kind === "refused") this.#answer(client, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
+        else if (isBroken) this.#abandon(verdict.passage, client);
         else {
           if (expects === "100-continue") response.writeContinue();
-          new Forward(this, verdict.passage, client).start();
+          forward = new Forward(this, verdict.passage, client);
+          forward.start();
         }
       },
       (error) => this.#answer(client, this.#failure(error)),
     );
   }
 
-  /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
-  #abandon(passage: Passage): void {
+  /** The client left, or broke its body, while its verdict was being made: nothing was forwarded, nothing is charged. */
+  #abandon(passage: Passage, client?: Client): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
     passage.held?.giveBack();
-    this.clientAborted();
+    if (client === undefined) this.clientAborted();
+    else this.refuse(passage, client, BROKEN_BODY);
   }
 
   #failure(error: unknown): RefusedVerdict {
