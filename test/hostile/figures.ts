@@ -8,6 +8,8 @@ interface Mismatch {
   readonly forwarded: number;
 }
 
+const SUMS = ["streams", "accepted", "forwarded", "keyed", "cut", "unanswered", "reset", "hung"] as const;
+
 export class Figures {
   streams = 0;
   /** Streams of which at least one message was forwarded. */
@@ -46,6 +48,14 @@ export class Figures {
     this.reset += ending === "reset" ? 1 : 0;
     this.hung += ending === "hung" ? 1 : 0;
     if (whole.length !== served) this.mismatches.push({ stream, statuses, forwarded: whole.length });
+  }
+
+  /** Adds those of another gateway. */
+  addAll(other: Figures): void {
+    for (const name of SUMS) this[name] += other[name];
+    for (const [status, count] of other.refused) this.refused.set(status, (this.refused.get(status) ?? 0) + count);
+    this.convictions.push(...other.convictions);
+    this.mismatches.push(...other.mismatches);
   }
 
   /** In one line. */
