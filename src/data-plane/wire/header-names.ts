@@ -64,3 +64,8 @@ export function isProtectedHeader(name: string): boolean {
     name === "content-type" || name === "cookie" || name === "x-api-key" || name === "x-request-id"
   ); // biome-ignore format: one line a group
 }
+
+/** Headers whose twins, written with other signs for their hyphens, an app could take for them. */
+export function isImitated(name: string): boolean {
+  return isProtectedHeader(name) || name === "transfer-encoding";
+}

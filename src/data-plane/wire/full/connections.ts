@@ -15,10 +15,13 @@ const DRAIN_AGAIN_MS = 1000;
 /** Time a client has to read the last words before its connection is closed from our side too. */
 const LINGER_MS = 250;
 
+/** Hears that what came of its request's body is none, and that no more will come. */
+export type BreakListener = () => void;
+
 interface State {
   readonly place: Place;
   /** Answers not wholly sent yet, in the order of their requests. */
-  readonly underWay: Set<ServerResponse>;
+  readonly underWay: Map<ServerResponse, BreakListener>;
   /** Bytes that waited for the client at the last sweep. */
   waiting: number;
   /** Bytes to send when nothing is under way any more, before the connection is closed; null: none. */
@@ -40,7 +43,7 @@ export class Connections {
   opened(socket: Duplex): void {
     const place = new Place({ evict: () => socket.destroy() });
     if (!this.#room.enter(place)) return void socket.destroy();
-    const state: State = { place, underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
+    const state: State = { place, underWay: new Map(), waiting: 0, lastWords: null, closer: undefined };
     this.#open.set(socket, state);
     socket.on("close", () => {
       clearTimeout(state.closer);
@@ -64,16 +67,16 @@ export class Connections {
     return this.#draining;
   }
 
-  began(response: ServerResponse): void {
-    const state = this.#open.get(response.req.socket);
+  began(socket: Duplex, response: ServerResponse, onBroken: BreakListener): void {
+    const state = this.#open.get(socket);
     if (state === undefined) return;
     this.#room.works(state.place);
-    state.underWay.add(response);
+    state.underWay.set(response, onBroken);
     clearTimeout(state.closer);
   }
 
-  ended(response: ServerResponse): void {
-    const { socket } = response.req;
+  /** `socket` as it was told to `began`: node takes it from a request whose body has been read. */
+  ended(socket: Duplex, response: ServerResponse): void {
     const state = this.#open.get(socket);
     if (state === undefined) return;
     state.underWay.delete(response);
@@ -83,17 +86,22 @@ export class Connections {
     else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
   }
 
-  /**
-   * Bytes came that are no HTTP: says so and closes, after the answers still to come on this connection. When they came inside the
-   * body of a request, that request never ends: its answer is not waited for, and one that has begun is cut off.
-   */
+  /** Bytes came that are no HTTP. When they came inside the body of a request, it is told, and answers; false: they did not. */
+  breakBody(socket: Duplex): boolean {
+    for (const [response, onBroken] of this.#open.get(socket)?.underWay ?? []) {
+      if (response.req.complete) continue;
+      onBroken();
+      return true;
+    }
+    return false;
+  }
+
+  /** Says so and closes, after the answers still to come on this connection. */
   endWith(socket: Duplex, bytes: Buffer): void {
-    const underWay = [...(this.#open.get(socket)?.underWay ?? [])];
     const state = this.#open.get(socket);
     if (state !== undefined) this.#room.works(state.place);
-    if (state === undefined || underWay.length === 0) sayAndClose(socket, bytes);
-    else if (underWay.every(({ req }) => req.complete)) state.lastWords = bytes;
-    else socket.destroy();
+    if (state === undefined || state.underWay.size === 0) sayAndClose(socket, bytes);
+    else state.lastWords = bytes;
   }
 
   /** From now on closes connections whose client has not read on for this long, although its answer is all written. */
@@ -104,7 +112,7 @@ export class Connections {
 
   #sweep(): void {
     for (const [socket, state] of this.#open) {
-      const [first] = state.underWay;
+      const [first] = state.underWay.keys();
       const waiting = socket.writableLength;
       if (first?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
       state.waiting = waiting;

@@ -4,6 +4,7 @@
  * and what is measured to the end is settled before the answer's last byte goes. Every way out ends the `Settlement` once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { errors, type Dispatcher } from "undici";
 import type { Refusal } from "#core/errors.ts";
@@ -22,23 +23,32 @@ import {
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
 import { cappedBody } from "./capped-body.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
+
+/** A request as node raised it, where it is answered, and its connection: undici takes that from a request whose body it was given. */
+export interface Client {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+}
 
 /** What a forward needs of the lane. */
 export interface ForwardHost {
   readonly settler: Settler;
   readonly meterFault: FaultListener;
   /** Answers the client with a refusal; only before any byte of an answer went out. */
-  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
+  refuse(passage: Passage, client: Client, refusal: Refusal): void;
   count(counter: PlainCounter): void;
 }
 
 export class Forward implements Dispatcher.DispatchHandler {
   readonly #host: ForwardHost;
   readonly #passage: Passage;
+  readonly #client: Client;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #target: Target;
@@ -53,9 +63,11 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** Ends a request that waits for a connection, or an answer nobody reads; null: neither. */
   #patience: NodeJS.Timeout | null = null;
 
-  constructor(host: ForwardHost, passage: Passage, request: IncomingMessage, response: ServerResponse) {
+  constructor(host: ForwardHost, passage: Passage, client: Client) {
+    const { request, response } = client;
     this.#host = host;
     this.#passage = passage;
+    this.#client = client;
     this.#request = request;
     this.#response = response;
     this.#target = passage.route.upstream.pick();
@@ -75,7 +87,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
       onSlow: (refusal) => {
         // After an early answer nobody waits for the rest of the body.
-        if (this.#over) this.#request.socket.destroy();
+        if (this.#over) this.#client.socket.destroy();
         else this.#cutBody(refusal);
       },
     });
@@ -232,7 +244,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.#response.destroy();
       return;
     }
-    this.#host.refuse(this.#passage, this.#response, refusal);
+    this.#host.refuse(this.#passage, this.#client, refusal);
   }
 
   /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
@@ -241,6 +253,11 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (!this.#response.headersSent) this.#settlement.release();
     this.#end(refusal);
     this.#controller?.abort(new Error(refusal.detail));
+  }
+
+  /** What came of the body is none; more will not come. */
+  bodyBroken(): void {
+    this.#cutBody(BROKEN_BODY);
   }
 
   /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */

@@ -16,14 +16,16 @@ import type { Saturation } from "#data-plane/saturation.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
-import { Forward, type ForwardHost } from "./forward.ts";
+import { type Client, Forward, type ForwardHost } from "./forward.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { awaitRest, rest } from "./patience.ts";
-import { parserErrorAnswer } from "./parser-errors.ts";
+import { parserErrorAnswer, parserRefusal } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -48,6 +50,8 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections: Connections;
   readonly #unreadableSockets = new WeakSet<Duplex>();
+  /** Connections that end with an answer that is there already: what node still reads on them is nobody's request. */
+  readonly #closing = new WeakSet<Duplex>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -62,7 +66,8 @@ export class FullLane implements ForwardHost {
         keepAliveTimeout: limits.idleTimeoutMs,
         connectionsCheckingInterval: 1000,
         insecureHTTPParser: false,
-        requireHostHeader: true,
+        // Nor about the host: node answers by itself where it is missing.
+        requireHostHeader: false,
         shouldUpgradeCallback: isWebSocket,
       },
       (request, response) => this.#handle(request, response),
@@ -94,12 +99,13 @@ export class FullLane implements ForwardHost {
 
   /** node tells again of each further chunk on such a connection: only the first is an event. */
   #unreadable(error: Error, socket: Duplex): void {
-    if (this.#unreadableSockets.has(socket)) return;
+    if (this.#unreadableSockets.has(socket) || this.#closing.has(socket)) return;
     this.#unreadableSockets.add(socket);
     const { gate, refusals } = this.#parts;
-    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
-    if (answer === null || !socket.writable) socket.destroy();
-    else this.#connections.endWith(socket, answer);
+    const refusal = parserRefusal(error);
+    if (refusal === null || !socket.writable) socket.destroy();
+    else if (!this.#connections.breakBody(socket))
+      this.#connections.endWith(socket, parserErrorAnswer(refusal, socket, gate.runtime, refusals));
   }
 
   get settler(): Settler {
@@ -128,20 +134,32 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+    // node's parser knows HTTP/0.9 and 2.0 too.
+    const isOurs = httpVersion === "1.1" || httpVersion === "1.0";
+    return { method, target: url, httpVersion, head: isOurs ? readHead(rawHeaders, httpVersion) : SYNTAX, peer };
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (this.#closing.has(socket)) return;
     const exchange = this.#exchangeOf(request);
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    this.#connections.began(response);
+    const client = { request, response, socket };
+    let forward: Forward | null = null;
+    let isBroken = false;
+    this.#connections.began(socket, response, () => {
+      isBroken = true;
+      forward?.bodyBroken();
+    });
     response.on("close", () => {
-      metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
-      this.#connections.ended(response);
+      // 0: the client got nothing.
+      const status = response.headersSent ? response.statusCode : 0;
+      metrics.finished(metric, status, (performance.now() - started) / 1000);
+      this.#connections.ended(socket, response);
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
@@ -149,22 +167,25 @@ export class FullLane implements ForwardHost {
       (verdict) => {
         const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
         if (route !== null) metric = route.metric;
-        if (verdict.kind === "refused") this.#answer(request, response, verdict);
+        if (verdict.kind === "refused") this.#answer(client, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
+        else if (isBroken) this.#abandon(verdict.passage, client);
         else {
           if (expects === "100-continue") response.writeContinue();
-          new Forward(this, verdict.passage, request, response).start();
+          forward = new Forward(this, verdict.passage, client);
+          forward.start();
         }
       },
-      (error) => this.#answer(request, response, this.#failure(error)),
+      (error) => this.#answer(client, this.#failure(error)),
     );
   }
 
-  /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
-  #abandon(passage: Passage): void {
+  /** The client left, or broke its body, while its verdict was being made: nothing was forwarded, nothing is charged. */
+  #abandon(passage: Passage, client?: Client): void {
     if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
     passage.held?.giveBack();
-    this.count("client_aborts");
+    if (client === undefined) this.count("client_aborts");
+    else this.refuse(passage, client, BROKEN_BODY);
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -178,45 +199,40 @@ export class FullLane implements ForwardHost {
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
+  #answer(client: Client, verdict: RefusedVerdict): void {
+    const { request, response, socket } = client;
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
       requestId,
       request.method ?? "",
       request.url ?? "",
-      request.socket.remoteAddress ?? "",
+      socket.remoteAddress ?? "",
     );
     this.#parts.metrics.refused(refusal.code);
     if (response.destroyed) return;
-    if (refusal.code === "overloaded") this.#overloaded(response);
+    if (refusal.code === "overloaded") this.#overloaded(client);
     const close = refusal.close === true || !drains(request);
+    if (close) this.#closing.add(socket);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) awaitRest(request, DRAIN_MS);
+    if (!request.complete) awaitRest(request, socket, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
 
   /** Where time is short, a client whose request was refused for want of room is not read for a while. */
-  #overloaded(response: ServerResponse): void {
+  #overloaded({ response, socket }: Client): void {
     const restMs = this.#parts.saturation.restMs();
     if (restMs === 0) return;
     this.#parts.metrics.count("connections_rested");
-    const { socket } = response.req;
     // node resumes the socket when the answer is written.
     response.once("close", () => rest(socket, restMs));
   }
 
-  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
+  refuse(passage: Passage, client: Client, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
-    this.#answer(response.req, response, {
-      kind: "refused",
-      refusal: { ...refusal, headers },
-      requestId,
-      runtime,
-      route,
-    });
+    this.#answer(client, { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route });
   }
 
   count(counter: PlainCounter): void {

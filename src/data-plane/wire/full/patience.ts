@@ -50,9 +50,9 @@ export function rest(socket: Socket, ms: number): void {
 }
 
 /** Closes the connection when the rest of a refused request has not come after `ms`. */
-export function awaitRest(request: IncomingMessage, ms: number): void {
+export function awaitRest(request: IncomingMessage, socket: Socket, ms: number): void {
   const timer = setTimeout(() => {
-    if (!request.complete) request.socket.destroy();
+    if (!request.complete) socket.destroy();
   }, ms).unref();
   request.once("close", () => clearTimeout(timer));
 }

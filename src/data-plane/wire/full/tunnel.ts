@@ -14,6 +14,9 @@ import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 
+/** Time a client has to read an answer that is no upgrade before its connection is closed from our side too. */
+const LINGER_MS = 250;
+
 export interface TunnelParts {
   readonly passage: Passage;
   readonly request: IncomingMessage;
@@ -117,7 +120,7 @@ export class Tunnel {
       clientResponseHeaders(answer.rawHeaders, passage, status),
     );
     pipeline(answer, response, (error) => {
-      if (error === undefined || error === null) socket.end();
+      if (error === undefined || error === null) endPast(socket);
       else socket.destroy();
     });
   }
@@ -149,6 +152,14 @@ export class Tunnel {
     socket.on("data", (chunk: Buffer) => measurement.requestChunk(chunk));
     upstreamSocket.on("data", (chunk: Buffer) => measurement.responseChunk(chunk));
   }
+}
+
+/** Closes behind what was written. What a hasty client sent for the app that did not upgrade is read past: unread, it would hold the socket. */
+function endPast(socket: Duplex): void {
+  socket.end(() => {
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  });
 }
 
 /**
