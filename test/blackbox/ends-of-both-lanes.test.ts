@@ -28,7 +28,10 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
     ],
   });
 
-  beforeEach(() => upstream.clear());
+  beforeEach(() => {
+    upstream.clear();
+    upstream.answer();
+  });
   afterAll(async () => {
     await gateway[Symbol.asyncDispose]();
     await upstream[Symbol.asyncDispose]();
@@ -77,6 +80,14 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
     expect(responses.map(({ status }) => status)).toEqual(statuses);
     expect(closed).toBe(true);
     expect(upstream.requests.map(({ url }) => url)).toEqual(before === "" ? [] : ["/good"]);
+  });
+
+  test("the answer to the request before a broken one is waited for, however long it takes", async () => {
+    // Longer than the full lane waits for what is left of a refused body.
+    upstream.answer((_request, response) => void setTimeout(() => response.end("late"), 5500));
+    const broken = `${requestHead("POST", "/a", ["Transfer-Encoding: chunked"])}zz\r\n`;
+    const { responses } = await rawExchange(gateway.port, GOOD + broken, { idleMs: 10_000 });
+    expect(responses.map(({ status }) => status)).toEqual([200, 400]);
   });
 
   test("a client that got nothing is not counted among those that were served", async () => {

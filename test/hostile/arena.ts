@@ -33,10 +33,13 @@ export interface Result {
   readonly convictions: readonly Conviction[];
 }
 
-/** How one stream is sent. The default is all of it at once, on a connection of its own. */
-export type Sender = (client: Client, stream: Buffer) => void | Promise<void>;
+/** How one stream is sent, on a connection of its own. */
+export type Sender = (client: Client, stream: Buffer, index: number) => void | Promise<void>;
 
-/** Connections open at a time. */
+const sendAll: Sender = (client, stream) => client.send(stream);
+
+export const WORKERS = 2;
+/** Connections open at a time, as long as nothing else is said. */
 const CROWD = 1500;
 
 const LIMITS = { headerTimeout: "2s", idleTimeout: "2s", bodyRate: null };
@@ -62,14 +65,14 @@ export class Arena implements AsyncDisposable {
     const routes = [
       { name: "all", match: { path: "/**" }, upstream: "app", auth: "optional", meters: { api_calls: 1 } },
     ];
-    const server = { ...Object(config.server), lane, limits: LIMITS };
+    const server = { ...Object(config.server), workers: WORKERS, lane, limits: LIMITS };
     const gateway = await startGateway({ ...config, server, routes });
     const { secret, account } = await operatorOf(gateway).key();
     return new Arena(gateway, upstream, secret, account);
   }
 
-  /** Sends the streams, many at a time, and waits until the gateway has closed every connection. */
-  async send(streams: readonly Buffer[], sender: Sender = (client, stream) => client.send(stream)): Promise<Result> {
+  /** Sends the streams, `crowd` of them at a time, and waits until the gateway has closed every connection. */
+  async send(streams: readonly Buffer[], sender: Sender = sendAll, crowd = CROWD): Promise<Result> {
     const first = this.#number;
     this.#number += streams.length;
     const answers: Answers[] = [];
@@ -77,11 +80,11 @@ export class Arena implements AsyncDisposable {
     const sendOn = async (): Promise<void> => {
       for (let index = next++; index < streams.length; index = next++) {
         const client = new Client(this.gateway.port, first + index);
-        await sender(client, streams[index] ?? Buffer.alloc(0));
+        await sender(client, streams[index] ?? Buffer.alloc(0), index);
         answers[index] = await client.done;
       }
     };
-    await Promise.all(Array.from({ length: Math.min(CROWD, streams.length) }, sendOn));
+    await Promise.all(Array.from({ length: Math.min(crowd, streams.length) }, sendOn));
     const { convictions, messages } = judgeAll(await this.#upstream.take());
     const numbers = new Map(streams.map((_, index) => [addressOf(first + index), index]));
     const outcomes = answers.map((answer, index) => ({

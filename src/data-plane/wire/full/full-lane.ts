@@ -215,7 +215,8 @@ export class FullLane implements ForwardHost {
     const close = refusal.close === true || !drains(request);
     if (close) this.#closing.add(socket);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) awaitRest(request, socket, DRAIN_MS);
+    // One that closes does so by itself, when the answers before it are out: they may take longer than that.
+    if (!close && !request.complete) awaitRest(request, socket, DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
