@@ -14,6 +14,9 @@ const DRAIN_AGAIN_MS = 1000;
 /** Time a client has to read the last words before its connection is closed from our side too. */
 const LINGER_MS = 250;
 
+/** Requests a client may have sent ahead of their answers before it is read no further. */
+const AHEAD_MAX = 16;
+
 interface State {
   /** Answers not wholly sent yet, in the order of their requests. */
   readonly underWay: Set<ServerResponse>;
@@ -52,11 +55,16 @@ export class Connections {
     return this.#draining;
   }
 
-  began(response: ServerResponse): void {
-    const state = this.#open.get(response.req.socket);
-    if (state === undefined) return;
+  /** Returns the answer that has to be over first; null: there is none. */
+  began(response: ServerResponse): ServerResponse | null {
+    const { socket } = response.req;
+    const state = this.#open.get(socket);
+    if (state === undefined) return null;
+    const before = [...state.underWay].at(-1) ?? null;
     state.underWay.add(response);
     clearTimeout(state.closer);
+    if (state.underWay.size > AHEAD_MAX) socket.pause();
+    return before;
   }
 
   ended(response: ServerResponse): void {
@@ -64,14 +72,21 @@ export class Connections {
     const state = this.#open.get(socket);
     if (state === undefined) return;
     state.underWay.delete(response);
+    if (state.underWay.size === AHEAD_MAX) socket.resume();
     if (state.underWay.size > 0) return;
     if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
     else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
   }
 
+  /** The request whose body is on its way, when nothing of its answer has gone out; null: there is none. */
+  unanswered(socket: Duplex): ServerResponse | null {
+    const last = [...(this.#open.get(socket)?.underWay ?? [])].at(-1);
+    return last === undefined || last.req.complete || last.headersSent ? null : last;
+  }
+
   /**
    * Bytes came that are no HTTP: says so and closes, after the answers still to come on this connection. When they came inside the
-   * body of a request, that request never ends: its answer is not waited for, and one that has begun is cut off.
+   * body of a request whose answer has begun, that answer is cut off.
    */
   endWith(socket: Duplex, bytes: Buffer): void {
     const underWay = [...(this.#open.get(socket)?.underWay ?? [])];

@@ -20,7 +20,7 @@ import {
   passedTrailers,
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
-import { cappedBody } from "./capped-body.ts";
+import { outgoingBody } from "./outgoing-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
@@ -75,7 +75,7 @@ export class Forward implements Dispatcher.DispatchHandler {
       onSlow: (refusal) => {
         // After an early answer nobody waits for the rest of the body.
         if (this.#over) this.#request.socket.destroy();
-        else this.#cutBody(refusal);
+        else this.cutBody(refusal);
       },
     });
   }
@@ -90,9 +90,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   start(): void {
-    const { exchange, target, head, runtime } = this.#passage;
-    const { bodyBytesMax } = runtime.settings.server.limits;
-    const body = hasBody(head) ? this.#body(head.chunked ? bodyBytesMax : null) : null;
+    const { exchange, target, head } = this.#passage;
+    const body = hasBody(head) ? this.#body(head.chunked) : null;
     try {
       this.#target.pool.dispatch(
         {
@@ -109,10 +108,15 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#controller === null && !this.#over) this.#waitAtMost(this.#target.queueTimeoutMs, () => this.#end(BUSY));
   }
 
-  #body(bytesMax: number | null): Readable {
+  #body(chunked: boolean): Readable {
     const { measurement } = this.#settlement;
-    const onChunk = measurement?.wantsRequest === true ? (chunk: Buffer) => measurement.requestChunk(chunk) : null;
-    return cappedBody(this.#request, bytesMax, () => this.#cutBody(bodyRefusal(bytesMax ?? 0)), onChunk);
+    // A length was looked at by the gate.
+    const bytesMax = chunked ? (this.#passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity) : Infinity;
+    return outgoingBody(this.#request, chunked, {
+      bytesMax,
+      onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
+      onChunk: measurement?.wantsRequest === true ? (chunk) => measurement.requestChunk(chunk) : null,
+    });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -215,8 +219,8 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#host.refuse(this.#passage, this.#response, refusal);
   }
 
-  /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
-  #cutBody(refusal: Refusal): void {
+  /** The body breaks a limit or is none: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
+  cutBody(refusal: Refusal): void {
     if (this.#over) return;
     if (!this.#response.headersSent) this.#settlement.release();
     this.#end(refusal);

@@ -16,12 +16,14 @@ import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { awaitRest } from "./patience.ts";
-import { parserErrorAnswer } from "./parser-errors.ts";
+import { isGarbage, parserErrorAnswer } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -44,6 +46,7 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections = new Connections();
   readonly #unreadableSockets = new WeakSet<Duplex>();
+  readonly #forwards = new WeakMap<ServerResponse, Forward>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -91,6 +94,9 @@ export class FullLane implements ForwardHost {
   #unreadable(error: Error, socket: Duplex): void {
     if (this.#unreadableSockets.has(socket)) return;
     this.#unreadableSockets.add(socket);
+    const broken = isGarbage(error) ? this.#connections.unanswered(socket) : null;
+    // One that is not forwarded yet hears it with its verdict.
+    if (broken !== null) return this.#forwards.get(broken)?.cutBody(BROKEN_BODY);
     const { gate, refusals } = this.#parts;
     const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
     if (answer === null || !socket.writable) socket.destroy();
@@ -123,21 +129,31 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+    // node reads 0.9 and 2.0 as well, and answers them as 1.1.
+    const head = httpVersion === "1.1" || httpVersion === "1.0" ? readHead(rawHeaders, httpVersion) : SYNTAX;
+    return { method, target: url, httpVersion, head, peer };
   }
 
+  /** One request of a connection after the other: whoever sends ahead relies on their order, and the one before may end the connection. */
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    // The last answer has gone out: nobody would hear of this one.
+    if (!request.socket.writable) return;
+    const before = this.#connections.began(response);
+    response.on("close", () => this.#connections.ended(response));
+    if (before === null) return this.#serve(request, response);
+    before.on("close", () => {
+      if (request.socket.writable) this.#serve(request, response);
+    });
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
     const exchange = this.#exchangeOf(request);
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    this.#connections.began(response);
-    response.on("close", () => {
-      metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
-      this.#connections.ended(response);
-    });
+    response.on("close", () => metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000));
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
@@ -146,20 +162,32 @@ export class FullLane implements ForwardHost {
         if (route !== null) metric = route.metric;
         if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
-        else {
-          if (expects === "100-continue") response.writeContinue();
-          new Forward(this, verdict.passage, request, response).start();
-        }
+        else this.#forward(verdict.passage, request, response);
       },
       (error) => this.#answer(request, response, this.#failure(error)),
     );
   }
 
+  #forward(passage: Passage, request: IncomingMessage, response: ServerResponse): void {
+    if (!request.complete && this.#unreadableSockets.has(request.socket)) {
+      this.#giveBack(passage);
+      return this.refuse(passage, response, BROKEN_BODY);
+    }
+    if (passage.head.expects === "100-continue") response.writeContinue();
+    const forward = new Forward(this, passage, request, response);
+    this.#forwards.set(response, forward);
+    forward.start();
+  }
+
   /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
   #abandon(passage: Passage): void {
-    if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
-    passage.held?.giveBack();
+    this.#giveBack(passage);
     this.clientAborted();
+  }
+
+  #giveBack({ reservation, held }: Passage): void {
+    if (reservation !== null) this.#parts.settler.release(reservation);
+    held?.giveBack();
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -186,7 +214,11 @@ export class FullLane implements ForwardHost {
     if (response.destroyed) return;
     const close = refusal.close === true || !drains(request);
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) awaitRest(request, DRAIN_MS);
+    if (!request.complete) {
+      // Its body may have been on its way to an upstream that took only some of it.
+      request.resume();
+      awaitRest(request, DRAIN_MS);
+    }
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }

@@ -17,9 +17,19 @@ export function parserErrorAnswer(error: Error, socket: Duplex, runtime: Runtime
   return responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format));
 }
 
+/** Whether bytes came that are no HTTP, rather than none any more. */
+export function isGarbage(error: Error): boolean {
+  const code = codeOf(error);
+  return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE";
+}
+
+function codeOf(error: Error): string {
+  return "code" in error ? String(error.code) : "";
+}
+
 /** null: the peer is gone, there is nobody to answer. */
 function refusalOf(error: Error): Refusal | null {
-  const code = "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (code === "ECONNRESET" || code === "EPIPE") return null;
   if (code === "HPE_HEADER_OVERFLOW") return TOO_LARGE;
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return SLOW_HEAD;
