@@ -10,6 +10,10 @@ import { DURABILITY_KILLS } from "./durability-kills.ts";
 import { DURABILITY_MEDIA } from "./durability-media.ts";
 import { DURABILITY_WRITES } from "./durability-writes.ts";
 import { bearer, getPrivate, passed, refused } from "./expectations.ts";
+import { FRAMING_BODIES } from "./framing-bodies.ts";
+import { FRAMING_CHUNKS } from "./framing-chunks.ts";
+import { FRAMING_LENGTHS } from "./framing-lengths.ts";
+import { FRAMING_LINES } from "./framing-lines.ts";
 import { IDENTITY_ADDRESSES, TRUSTED_PROXIES } from "./identity-addresses.ts";
 import { IDENTITY_CREDENTIALS } from "./identity-credentials.ts";
 import { IDENTITY_NAMES } from "./identity-names.ts";
@@ -33,6 +37,10 @@ import type { World } from "./world.ts";
 const SHARED = [
   ADMIN,
   APIKEY,
+  FRAMING_BODIES,
+  FRAMING_CHUNKS,
+  FRAMING_LENGTHS,
+  FRAMING_LINES,
   IDENTITY_ADDRESSES,
   IDENTITY_CREDENTIALS,
   IDENTITY_NAMES,
@@ -66,6 +74,7 @@ const numbered = (letter: string, count: number) =>
 
 test("every row that is to be green stands in a table, with something to do", () => {
   const wanted = [
+    ...numbered("A", 26),
     ...numbered("C", 14),
     ...numbered("H", 22),
     ...numbered("I", 14),
