@@ -6,6 +6,17 @@ import { SILENT, SLOW_BODY } from "#data-plane/wire/client-refusals.ts";
 import { hasBody, type RequestHead } from "#data-plane/wire/head.ts";
 import { type BodyReader, ChunkedBody, LengthBody } from "#data-plane/wire/http1/body-reader.ts";
 
+/** Bytes of a refused request's body that are read past; with more to come the connection is closed. */
+export const PAST_BYTES_MAX = 64 * 1024;
+/** Time a client has for them. */
+export const PAST_MS = 5000;
+
+/** Whether the body is small enough to read past, all of it. */
+export function isReadPast(head: RequestHead): boolean {
+  if (!hasBody(head)) return true;
+  return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
+}
+
 /** Who gets it. Bytes are good until the call returns. */
 export interface BodyTaker {
   onBody(bytes: Buffer, from: number, to: number): void;

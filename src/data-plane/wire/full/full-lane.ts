@@ -7,7 +7,7 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { type Exchange, isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
+import { type Exchange, isRefusal, type Passage, routeOf, type Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
@@ -19,6 +19,7 @@ import { Forward, type ForwardHost } from "./forward.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
+import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
@@ -60,7 +61,8 @@ export class FullLane implements ForwardHost {
         keepAliveTimeout: limits.idleTimeoutMs,
         connectionsCheckingInterval: 1000,
         insecureHTTPParser: false,
-        requireHostHeader: true,
+        // `head.ts` looks at it, and says so.
+        requireHostHeader: false,
         shouldUpgradeCallback: isWebSocket,
       },
       (request, response) => this.#handle(request, response),
@@ -70,6 +72,8 @@ export class FullLane implements ForwardHost {
     this.server.on("checkContinue", (request, response) => this.#handle(request, response));
     this.server.on("checkExpectation", (request, response) => this.#handle(request, response));
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    // Refused by the gate, like any method that is not served; without a listener node would just cut the connection.
+    this.server.on("connect", (request, socket, head) => this.#upgrade(request, socket, head));
     this.server.on("connection", (socket) => this.#connections.opened(socket));
     this.server.on("clientError", (error, socket) => this.#unreadable(error, socket));
     this.#connections.sweepEvery(limits.requestTimeoutMs);
@@ -158,9 +162,9 @@ export class FullLane implements ForwardHost {
     whenDecided(
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
-        const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
-        if (route !== null) metric = route.metric;
-        if (verdict.kind === "refused") this.#answer(request, response, verdict);
+        metric = routeOf(verdict)?.metric ?? metric;
+        if (verdict.kind === "answered") this.#say(request, response, verdict.response, false);
+        else if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else this.#forward(verdict.passage, request, response);
       },
@@ -211,15 +215,19 @@ export class FullLane implements ForwardHost {
       request.socket.remoteAddress ?? "",
     );
     this.#parts.metrics.refused(refusal.code);
+    const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
+    this.#say(request, response, local, refusal.close === true);
+  }
+
+  #say(request: IncomingMessage, response: ServerResponse, local: LocalResponse, close: boolean): void {
     if (response.destroyed) return;
-    const close = refusal.close === true || !drains(request);
-    const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
     if (!request.complete) {
       // Its body may have been on its way to an upstream that took only some of it.
       request.resume();
       awaitRest(request, DRAIN_MS);
     }
-    response.writeHead(local.status, [...local.headers]);
+    const closes = close || !drains(request);
+    response.writeHead(local.status, closes ? [...local.headers, "Connection", "close"] : [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
 
