@@ -4,6 +4,7 @@
  */
 import type { Refusal } from "#core/errors.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
+import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import type { Peer } from "./peer.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
@@ -56,7 +57,15 @@ export type Verdict =
       readonly runtime: Runtime;
       /** null: refused before a route was found. */
       readonly route: CompiledRoute | null;
-    };
+    }
+  /** Nobody behind the gateway is asked: it answers for itself. */
+  | { readonly kind: "answered"; readonly response: LocalResponse };
+
+/** null: none was found. */
+export function routeOf(verdict: Verdict): CompiledRoute | null {
+  if (verdict.kind === "forward") return verdict.passage.route;
+  return verdict.kind === "refused" ? verdict.route : null;
+}
 
 /** Tells a refusal from what a phase gives when it lets the request on. */
 export function isRefusal<T extends object>(value: T | Refusal): value is Refusal {

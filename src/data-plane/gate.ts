@@ -20,7 +20,7 @@ import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import { type Target, TargetReader } from "#data-plane/route/path.ts";
 import type { Runtime } from "./runtime.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
-import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
+import { ALL_METHODS, methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
 
 /** A request whose route is known. */
 interface Routed {
@@ -63,7 +63,7 @@ export class Gate {
     const runtime = this.#runtime;
     const requestId = ("requestId" in exchange.head ? exchange.head.requestId : null) ?? runtime.traces.requestId();
     const target = this.#targets.read(exchange.target);
-    if ("code" in target) return refused(target, requestId, runtime, null);
+    if ("code" in target) return ofNoPath(exchange, target, requestId, runtime);
     const head = headOf(exchange, target.authority);
     if ("code" in head) return refused(head, requestId, runtime, null);
     const found = runtime.routes.find(head.host, exchange.method, target.segments);
@@ -158,6 +158,15 @@ function headOf({ method, head }: Exchange, authority: string | null): RequestHe
   const fault = methodFault(method);
   if (fault !== null) return fault;
   return authority === null || "code" in head ? head : withAuthority(head, authority);
+}
+
+/** A target that is no path: `*` asks what the gateway as a whole can do (RFC 9110 §9.3.7), all others are refused. */
+function ofNoPath(exchange: Exchange, refusal: Refusal, requestId: string, runtime: Runtime): Verdict {
+  if (exchange.method !== "OPTIONS" || exchange.target !== "*") return refused(refusal, requestId, runtime, null);
+  const { head } = exchange;
+  if ("code" in head) return refused(head, requestId, runtime, null);
+  const headers = ["Allow", ALL_METHODS, "x-request-id", requestId];
+  return { kind: "answered", response: { status: 204, headers, body: Buffer.alloc(0) } };
 }
 
 function wrongMethod(allowed: readonly string[]): Refusal {

@@ -1,6 +1,7 @@
 /** Expectations by name, and the bytes of ordinary requests: the vocabulary in which the tables are written. Pure. */
 import { requestHead } from "#test/support/raw.ts";
 import type { Expectation } from "./seen.ts";
+import type { World } from "./world.ts";
 
 type More = Partial<Expectation>;
 
@@ -40,4 +41,19 @@ export function bearer(token: string): string {
 /** A request to the metered route that any principal may use. */
 export function getPrivate(...headers: readonly string[]): string {
   return get("/private/x", ...headers);
+}
+
+/** A request to the metered route that any principal may use, with these bytes behind its head. */
+export function post(body: string, ...headers: readonly string[]): string {
+  return requestHead("POST", "/private/x", headers) + body;
+}
+
+/** What stands in `X-Api-Key` of a request that would be let in, forwarded and charged if it were not for its bytes. */
+export function keyOf({ acme }: World): string {
+  return `X-Api-Key: ${acme.key}`;
+}
+
+/** On the full lane node's parser looks first, and what it refuses is syntax. */
+export function orSyntax(rule: string): RegExp {
+  return new RegExp(`^(?:${rule}|http:syntax)$`);
 }

@@ -10,6 +10,10 @@ import { DURABILITY_KILLS } from "./durability-kills.ts";
 import { DURABILITY_MEDIA } from "./durability-media.ts";
 import { DURABILITY_WRITES } from "./durability-writes.ts";
 import { bearer, getPrivate, passed, refused } from "./expectations.ts";
+import { FRAMING_BODIES } from "./framing-bodies.ts";
+import { FRAMING_CHUNKS } from "./framing-chunks.ts";
+import { FRAMING_LENGTHS } from "./framing-lengths.ts";
+import { FRAMING_LINES } from "./framing-lines.ts";
 import { IDENTITY_ADDRESSES, TRUSTED_PROXIES } from "./identity-addresses.ts";
 import { IDENTITY_CREDENTIALS } from "./identity-credentials.ts";
 import { IDENTITY_NAMES } from "./identity-names.ts";
@@ -21,8 +25,14 @@ import { LIMITS } from "./limits.ts";
 import { LIMITS_CLOCK } from "./limits-clock.ts";
 import { LIMITS_FAILURES } from "./limits-failures.ts";
 import { LIMITS_KEYS } from "./limits-keys.ts";
+import { PATH_HOSTS } from "./path-hosts.ts";
+import { PATH_OVERRIDES } from "./path-overrides.ts";
+import { PATH_TARGETS } from "./path-targets.ts";
 import { RBAC } from "./rbac.ts";
 import { RELOAD } from "./reload.ts";
+import { RESPONSE_CONTENTS } from "./response-contents.ts";
+import { RESPONSE_ENDS } from "./response-ends.ts";
+import { RESPONSE_FRAMING } from "./response-framing.ts";
 import { type Case, runCases } from "./runner.ts";
 import type { Expectation } from "./seen.ts";
 import { sharedWorld } from "./shared-world.ts";
@@ -33,12 +43,22 @@ import type { World } from "./world.ts";
 const SHARED = [
   ADMIN,
   APIKEY,
+  FRAMING_BODIES,
+  FRAMING_CHUNKS,
+  FRAMING_LENGTHS,
+  FRAMING_LINES,
   IDENTITY_ADDRESSES,
   IDENTITY_CREDENTIALS,
   IDENTITY_NAMES,
   JWT_ALGORITHMS,
   JWT_CLAIMS,
+  PATH_HOSTS,
+  PATH_OVERRIDES,
+  PATH_TARGETS,
   RBAC,
+  RESPONSE_CONTENTS,
+  RESPONSE_ENDS,
+  RESPONSE_FRAMING,
 ].flat();
 const LONE = [
   ADMIN_DEFAULTS,
@@ -66,7 +86,10 @@ const numbered = (letter: string, count: number) =>
 
 test("every row that is to be green stands in a table, with something to do", () => {
   const wanted = [
+    ...numbered("A", 26),
+    ...numbered("B", 20),
     ...numbered("C", 14),
+    ...numbered("D", 10),
     ...numbered("H", 22),
     ...numbered("I", 14),
     "K01",

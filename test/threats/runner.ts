@@ -5,11 +5,23 @@
  */
 import { expect, test } from "vitest";
 import { needs, type Tool } from "#test/support/needs.ts";
-import { rawExchange } from "#test/support/raw.ts";
+import { type RawOptions, rawExchange } from "#test/support/raw.ts";
 import { type Expectation, lookAt, type Seen } from "./seen.ts";
 import type { World } from "./world.ts";
 
-export type ThreatClass = "identity" | "jwt" | "apikey" | "rbac" | "admin" | "config" | "limits" | "durability" | "dos";
+export type ThreatClass =
+  | "framing"
+  | "path"
+  | "identity"
+  | "response"
+  | "jwt"
+  | "apikey"
+  | "rbac"
+  | "admin"
+  | "dos"
+  | "config"
+  | "limits"
+  | "durability";
 
 interface RowHead {
   /** Its number in the list of attack cases, `C01`. */
@@ -23,6 +35,8 @@ interface RowHead {
 export interface Row extends RowHead {
   readonly cases?: (world: World) => readonly Case[];
   readonly story?: (world: World) => Promise<void>;
+  /** Default: the runner's own. */
+  readonly timeoutMs?: number;
 }
 
 /** A row that brings along what it needs: a gateway of its own, or only a part in process. */
@@ -39,6 +53,8 @@ export interface Case {
   readonly what: string;
   /** The bytes sent, on a connection of their own; text is latin1. */
   readonly send: string | Uint8Array;
+  /** The bytes end with a half-close. */
+  readonly end?: true;
   /** Left out: to the traffic listener. */
   readonly to?: "admin";
   readonly expect: Expectation;
@@ -46,12 +62,16 @@ export interface Case {
 
 /** One test a row. `world` is asked when the tests run. */
 export function testRows(rows: readonly Row[], world: () => World): void {
-  for (const { id, name, cases, story } of rows) {
-    test(`${id} ${name}`, async () => {
-      expect.hasAssertions();
-      if (cases !== undefined) await runCases(world(), cases(world()));
-      await story?.(world());
-    });
+  for (const { id, name, cases, story, timeoutMs } of rows) {
+    test(
+      `${id} ${name}`,
+      async () => {
+        expect.hasAssertions();
+        if (cases !== undefined) await runCases(world(), cases(world()));
+        await story?.(world());
+      },
+      timeoutMs,
+    );
   }
 }
 
@@ -71,14 +91,24 @@ export function testLoneRows(rows: readonly LoneRow[]): void {
 /** Sends one case after another; every case is looked at, even after one that failed. */
 export async function runCases(world: World, cases: readonly Case[]): Promise<void> {
   expect(cases.length, "cases of the row").toBeGreaterThan(0);
-  for (const { what, send, to, expect: wanted } of cases) {
+  for (const { what, send, end, to, expect: wanted } of cases) {
     const before = await world.tally();
-    // A close follows its answer, so only where none is awaited may the first answer end the wait.
-    const options = wanted.close === undefined ? { responses: 1, idleMs: ANSWER_MS } : { idleMs: CLOSE_MS };
+    const options = { ...waitFor(wanted), ...(end === undefined ? {} : { end }), methods: methodsOf(send) };
     const answer = await rawExchange(to === "admin" ? adminPort(world) : world.gateway.port, send, options);
     const seen: Seen = { answer, before, after: await world.tally(), world };
     expect.soft(await lookAt(seen, wanted), what).toEqual(expected(wanted));
   }
+}
+
+/** A close follows its answer, so only where none is looked for may the first answer end the wait. */
+function waitFor({ close }: Expectation): RawOptions {
+  if (close === undefined) return { responses: 1, idleMs: ANSWER_MS };
+  return { idleMs: close ? ANSWER_MS : OPEN_MS };
+}
+
+/** The answer to HEAD is read without a body. */
+function methodsOf(send: string | Uint8Array): readonly string[] {
+  return (typeof send === "string" ? send : Buffer.from(send).toString("latin1")).startsWith("HEAD ") ? ["HEAD"] : [];
 }
 
 function adminPort({ gateway }: World): number {
@@ -87,7 +117,8 @@ function adminPort({ gateway }: World): number {
 }
 
 const ANSWER_MS = 5000;
-const CLOSE_MS = 300;
+/** Silence after which a connection counts as left open. */
+const OPEN_MS = 300;
 
 /** The parts of an expectation that are compared as they are. */
 function expected(wanted: Expectation): Record<string, unknown> {

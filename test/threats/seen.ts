@@ -6,12 +6,12 @@ import type { Tally, World } from "./world.ts";
 type Texts = Readonly<Record<string, string>>;
 
 export interface Expectation {
-  /** Of the first final answer. */
-  readonly status: number;
+  /** Of the last final answer; null: there was none. */
+  readonly status: number | null;
   /** Whether the gateway closes the connection; left out: not looked at. */
   readonly close?: boolean;
-  /** Requests the upstream saw. */
-  readonly forwarded: number;
+  /** Requests the upstream saw; `never whole`: heads at most, and no request to its end. */
+  readonly forwarded: number | "never whole";
   /** Units charged, over all accounts and meters. */
   readonly usage: number;
   /** Outbound fetches of key sets. */
@@ -39,7 +39,7 @@ export async function lookAt(seen: Seen, wanted: Expectation): Promise<Record<st
   const last = answer.responses.findLast(({ status }) => status >= 200);
   return {
     status: last?.status ?? null,
-    forwarded: after.forwarded - before.forwarded,
+    forwarded: forwarded(seen, wanted.forwarded),
     usage: after.usage - before.usage,
     ...(wanted.close === undefined ? {} : { close: answer.closed }),
     ...(wanted.fetches === undefined ? {} : { fetches: after.fetches - before.fetches }),
@@ -48,6 +48,12 @@ export async function lookAt(seen: Seen, wanted: Expectation): Promise<Record<st
     ...(wanted.response === undefined ? {} : responseHeaders(seen, wanted.response)),
     ...(wanted.body === undefined ? {} : { leaks: wanted.body.lacks.filter((text) => answer.text.includes(text)) }),
   };
+}
+
+function forwarded({ before, after }: Seen, wanted: Expectation["forwarded"]): Expectation["forwarded"] {
+  if (wanted !== "never whole") return after.forwarded - before.forwarded;
+  const whole = after.whole - before.whole;
+  return whole === 0 ? "never whole" : whole;
 }
 
 /** The log is written behind the answer's back, so it is waited for. */

@@ -7,7 +7,11 @@ export const ADMIN_TOKEN = "7f1c0e9ab35d48c26e71f0a4d9b8c3e5";
 
 export const STRICT_ISSUER = "https://strict.example";
 
+export type Lane = "auto" | "full";
+
 export interface WorldOptions {
+  /** Left out: the one of this run (TOLLGATE_LANE). */
+  readonly lane?: Lane;
   /** The issuer's keys; the first signs. */
   readonly keys?: readonly TestKey[];
   readonly workers?: number;
@@ -18,14 +22,24 @@ export interface WorldOptions {
 
 interface Surroundings {
   readonly upstream: string;
+  /** The app of `/wire/**`; left out: the upstream's. */
+  readonly wire?: string;
   readonly jwks: JwksServer;
 }
 
-export function worldConfig({ upstream, jwks }: Surroundings, options: WorldOptions = {}): Record<string, unknown> {
+export function worldConfig(
+  { upstream, wire, jwks }: Surroundings,
+  options: WorldOptions = {},
+): Record<string, unknown> {
   const issuer = { name: "main", issuer: jwks.issuer, jwks: jwks.url, ...issuerRules(), ...options.issuer };
   const strict = { name: "strict", issuer: STRICT_ISSUER, jwks: jwks.url, ...issuerRules() };
   return {
-    server: { adminToken: ADMIN_TOKEN, workers: options.workers ?? 1, ...options.server },
+    server: {
+      adminToken: ADMIN_TOKEN,
+      workers: options.workers ?? 1,
+      ...(options.lane === undefined ? {} : { lane: options.lane }),
+      ...options.server,
+    },
     identity: {
       issuers: [issuer, { ...strict, types: ["at+jwt"], clockSkew: "30s", maxLifetime: "1h", required: ["jti"] }],
     },
@@ -33,7 +47,12 @@ export function worldConfig({ upstream, jwks }: Surroundings, options: WorldOpti
     rates: { once: { limit: 1, per: "1d", burst: 1, by: "ip" }, many: { limit: 100_000, per: "1s", by: "account" } },
     meters: { api_calls: {} },
     plans: { free: { default: true, quotas: { api_calls: { limit: 10_000_000, per: "month" } } } },
-    upstreams: { app: { targets: [upstream] }, trusting: { targets: [upstream], credentials: "pass" } },
+    upstreams: {
+      app: { targets: [upstream] },
+      trusting: { targets: [upstream], credentials: "pass" },
+      based: { targets: [`${upstream}/base`] },
+      wire: { targets: [wire ?? upstream] },
+    },
     routes: ROUTES,
   };
 }
@@ -51,6 +70,9 @@ const ROUTES = [
   { name: "limited", match: { path: "/limited/**" }, rates: ["many"], ...charged },
   { name: "once", match: { path: "/once/**" }, rates: ["once"], ...charged },
   { name: "passing", match: { path: "/passing/**" }, ...charged, upstream: "trusting" },
+  { name: "wire", match: { path: "/wire/**" }, ...charged, upstream: "wire" },
+  { name: "based", match: { path: "/based/**" }, ...charged, upstream: "based" },
+  { name: "hosted", match: { host: "hosted.example", path: "/hosted/**" }, ...charged },
   { name: "tokens", match: { path: "/tokens/**" }, schemes: ["jwt"], ...charged },
   { name: "keys", match: { path: "/keys/**" }, schemes: ["key"], ...charged },
   { name: "tenant", match: { path: "/tenants/{account}/**" }, require: { account: "path.account" }, ...charged },

@@ -7,11 +7,15 @@ import { type JwksServer, startJwks } from "#test/support/jwks.ts";
 import { makeKey, type TokenParts } from "#test/support/jwt.ts";
 import { startUpstream, type Upstream } from "#test/support/upstream.ts";
 import { AdminApi } from "./admin-api.ts";
-import { ADMIN_TOKEN, worldConfig, type WorldOptions } from "./world-config.ts";
+import { type WireApp, startWireApp } from "./wire-app.ts";
+import { ADMIN_TOKEN, type Lane, worldConfig, type WorldOptions } from "./world-config.ts";
 
 /** Counts that only grow; the difference of two is what one case did. */
 export interface Tally {
+  /** Requests whose head reached the upstream. */
   readonly forwarded: number;
+  /** Those that reached it to their end. */
+  readonly whole: number;
   readonly usage: number;
   readonly fetches: number;
 }
@@ -28,6 +32,9 @@ export interface Tenant {
 export interface World extends AsyncDisposable {
   readonly gateway: Gateway;
   readonly upstream: Upstream;
+  /** The app of the route `/wire/**`: answers with bytes. */
+  readonly wire: WireApp;
+  readonly lane: Lane;
   readonly jwks: JwksServer;
   readonly admin: AdminApi;
   readonly acme: Tenant;
@@ -42,7 +49,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
   const jwks = stack.use(await startJwks(...(options.keys ?? [makeKey("ES256", "main")])));
-  const gateway = stack.use(await startGateway(worldConfig({ upstream: upstream.url, jwks }, options)));
+  const wire = stack.use(await startWireApp());
+  const surroundings = { upstream: upstream.url, wire: wire.url, jwks };
+  const gateway = stack.use(await startGateway(worldConfig(surroundings, options)));
   const admin = new AdminApi(gateway, ADMIN_TOKEN);
   const acme = await makeTenant(admin, "acme");
   const globex = await makeTenant(admin, "globex");
@@ -50,14 +59,25 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return {
     gateway,
     upstream,
+    wire,
+    lane: options.lane ?? laneOfTheRun(),
     jwks,
     admin,
     acme,
     globex,
-    tally: async () => ({ forwarded: upstream.count, usage: await admin.usage(), fetches: jwks.fetches }),
+    tally: async () => ({
+      forwarded: upstream.count,
+      whole: upstream.requests.length,
+      usage: await admin.usage(),
+      fetches: jwks.fetches,
+    }),
     token: ({ header = {}, claims = {} } = {}) => jwks.token({ header, claims: { ...CLAIMS, ...claims } }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function laneOfTheRun(): Lane {
+  return process.env.TOLLGATE_LANE === "full" ? "full" : "auto";
 }
 
 /** What a good token says besides `iss`, `iat` and `exp`. */

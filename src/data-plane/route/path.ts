@@ -5,7 +5,8 @@
  */
 import { type Refusal, refuse } from "#core/errors.ts";
 
-const TARGET_LENGTH_MAX = 8192;
+/** Bytes a request target may have. */
+export const TARGET_LENGTH_MAX = 8192;
 const SEGMENTS_MAX = 64;
 // Anything but printable ASCII, or a fragment, or a backslash.
 const FORBIDDEN = /[^\x21-\x7e]|[#\\]/;

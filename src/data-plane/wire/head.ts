@@ -11,6 +11,8 @@ import { isImitated, isProtectedHeader, isSingleton } from "./header-names.ts";
 export const HEADER_COUNT_MAX = 256;
 const CONNECTION_OPTIONS_MAX = 32;
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+/** For `Allow`. */
+export const ALL_METHODS = [...METHODS].join(", ");
 // Control characters but HTAB (RFC 9110 §5.5).
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/; // biome-ignore lint: the control characters are the point
 // What a name may have beside letters, digits and hyphens; to some apps all of it is one (CGI's variables).
@@ -67,7 +69,7 @@ export function methodFault(method: string): Refusal | null {
     code: "method_not_allowed",
     rule: "method:unknown",
     detail: `Unknown method ${method.slice(0, 20)}`,
-    headers: ["Allow", [...METHODS].join(", ")],
+    headers: ["Allow", ALL_METHODS],
     close: true,
   };
 }

@@ -1,13 +1,10 @@
-/** How a refusal looks on the wire: status, headers and body, the same for both lanes and for upgrades. Worker thread, pure. */
+/**
+ * How a refusal looks on the wire: status, headers and body, the same for both lanes and for upgrades. Worker thread, pure.
+ * Not here: what becomes of the connection, which whoever writes it says.
+ */
 import { type Refusal, statusOf } from "#core/errors.ts";
 import { errorBody } from "#core/problem.ts";
-
-export interface LocalResponse {
-  readonly status: number;
-  /** Names and values in turn, `Content-Length` included. */
-  readonly headers: readonly string[];
-  readonly body: Buffer;
-}
+import type { LocalResponse } from "./local-response.ts";
 
 export function refusalResponse(refusal: Refusal, requestId: string, format: "problem" | "plain"): LocalResponse {
   const { status, contentType, body } = errorBody(refusal, requestId, format);
@@ -17,7 +14,6 @@ export function refusalResponse(refusal: Refusal, requestId: string, format: "pr
     "X-Content-Type-Options", "nosniff", "x-request-id", requestId, ...(refusal.headers ?? []),
   ]; // biome-ignore format: names and values in turn
   if (statusOf(refusal) === 401) headers.push("WWW-Authenticate", challenge(refusal));
-  if (refusal.close === true) headers.push("Connection", "close");
   return { status, headers, body: bytes };
 }
 

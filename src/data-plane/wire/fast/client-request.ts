@@ -7,24 +7,23 @@
  *     └────────┴─▶ refused: past (what is left of its body is read past) ─▶ none …, or the connection closes
  */
 import type { Refusal } from "#core/errors.ts";
-import { isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
+import { isRefusal, type Passage, routeOf, type Verdict } from "#data-plane/exchange.ts";
 import { bodyRefusal } from "#data-plane/gate.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
+import type { LocalResponse } from "#data-plane/wire/local-response.ts";
+import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import type { RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import type { Outgoing } from "#data-plane/wire/outgoing.ts";
 import type { Sender } from "#data-plane/wire/turn.ts";
 import type { ClientLane } from "./client-lane.ts";
 import { abandon, brokenBy, decide, refusedBefore, type RefusedVerdict } from "./decide.ts";
-import { refusalText } from "./refusal-text.ts";
+import { localText } from "./local-text.ts";
 import { Relay } from "./relay.ts";
 import type { RelayClient } from "./relay-client.ts";
-import { type BodyTaker, isSmall, PAST_BYTES_MAX, RequestBody } from "./request-body.ts";
+import { type BodyTaker, isReadPast, PAST_BYTES_MAX, PAST_MS, RequestBody } from "./request-body.ts";
 import type { RequestConnection } from "./request-connection.ts";
 import { RequestRecord } from "./request-record.ts";
-
-/** Time a client has for them. */
-const PAST_MS = 5000;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -87,8 +86,7 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
   }
 
   #decided(verdict: Verdict, start: RequestStart): void {
-    const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
-    if (route !== null) this.#record.metric = route.metric;
+    this.#record.metric = routeOf(verdict)?.metric ?? this.#record.metric;
     if (this.#connection.socket.destroyed) {
       abandon(this.#lane, verdict);
       return this.#record.end();
@@ -96,7 +94,8 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const head = isRefusal(start.head) ? null : start.head;
     try {
       if (verdict.kind === "refused") this.#refused(verdict, head, start.method, start.target);
-      else this.#forward(verdict.passage);
+      else if (verdict.kind === "forward") this.#forward(verdict.passage);
+      else this.#answeredFor(verdict.response, head, start.method);
     } catch (error) {
       this.#refused(brokenBy(this.#lane, error), head, start.method, start.target);
     }
@@ -190,21 +189,28 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     this.#lane.refusals.refused(refusal, requestId, method, target, this.#connection.peer.address);
     this.#lane.metrics.refused(refusal.code);
     if (refusal.code === "overloaded") this.#connection.overloaded();
+    if (refusal.close === true) this.#closes = true;
+    this.#answeredFor(refusalResponse(refusal, requestId, runtime.settings.errors.format), head, method);
+  }
+
+  /** The gateway answers for itself. `head`: null where there was none. */
+  #answeredFor(response: LocalResponse, head: RequestHead | null, method: string): void {
     const wasForwarded = this.#relay !== null;
-    const isRead = wasForwarded && this.#body === null;
-    if (head === null || refusal.close === true || !(isRead || isSmall(head))) this.#closes = true;
+    if (head === null || !this.#canReadPast(head)) this.#closes = true;
     this.#relay = null;
-    const { format } = runtime.settings.errors;
-    const shape = { requestId, format, idleSeconds: this.#lane.idleSeconds, bodiless: method === "HEAD" };
-    const { status, text } = refusalText({ ...refusal, close: this.#closes }, shape);
-    this.#record.status = status;
-    this.out.text(text);
+    const shape = { idleSeconds: this.#lane.idleSeconds, bodiless: method === "HEAD", closes: this.#closes };
+    this.#record.status = response.status;
+    this.out.text(localText(response, shape));
     this.#phase = "past";
     this.#connection.watch.begin(this.#lane.turn.nowMs());
     this.answered(!this.#closes);
     if (this.#closes) return;
     if (head !== null && !wasForwarded) this.#awaitBody(head);
     this.#connection.readHeld();
+  }
+
+  #canReadPast(head: RequestHead): boolean {
+    return (this.#relay !== null && this.#body === null) || isReadPast(head);
   }
 
   cut(): void {

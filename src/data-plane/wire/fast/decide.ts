@@ -31,7 +31,7 @@ export function refusedBefore({ gate }: LaneParts, refusal: Refusal): RefusedVer
 
 /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
 export function abandon({ settler, metrics }: LaneParts, verdict: Verdict): void {
-  if (verdict.kind === "refused") return;
+  if (verdict.kind !== "forward") return;
   const { reservation, held } = verdict.passage;
   if (reservation !== null) settler.release(reservation);
   held?.giveBack();

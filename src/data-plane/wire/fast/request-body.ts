@@ -6,21 +6,23 @@ import { SILENT, SLOW_BODY } from "#data-plane/wire/client-refusals.ts";
 import { hasBody, type RequestHead } from "#data-plane/wire/head.ts";
 import { type BodyReader, ChunkedBody, LengthBody } from "#data-plane/wire/http1/body-reader.ts";
 
+/** Bytes of a refused request's body that are read past; with more to come the connection is closed. */
+export const PAST_BYTES_MAX = 64 * 1024;
+/** Time a client has for them. */
+export const PAST_MS = 5000;
+
+/** Whether the body is small enough to read past, all of it. */
+export function isReadPast(head: RequestHead): boolean {
+  if (!hasBody(head)) return true;
+  return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
+}
+
 /** Who gets it. Bytes are good until the call returns. */
 export interface BodyTaker {
   onBody(bytes: Buffer, from: number, to: number): void;
   onBodyEnd(): void;
   /** Bytes came that are no body: nothing after them can be trusted. */
   onBrokenBody(): void;
-}
-
-/** Bytes of a refused request's body that are read past; with more to come the connection is closed. */
-export const PAST_BYTES_MAX = 64 * 1024;
-
-/** Whether the body, of which nothing was read, is small enough to read past. */
-export function isSmall(head: RequestHead): boolean {
-  if (!hasBody(head)) return true;
-  return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
 }
 
 export class RequestBody {

@@ -15,13 +15,13 @@ const DRAIN_AGAIN_MS = 1000;
 /** Time a client has to read the last words before its connection is closed from our side too. */
 const LINGER_MS = 250;
 
-/** Hears that what came of its request's body is none, and that no more will come. */
-export type BreakListener = () => void;
+/** Requests a client may have sent ahead of their answers before it is read no further. */
+const AHEAD_MAX = 16;
 
 interface State {
   readonly place: Place;
   /** Answers not wholly sent yet, in the order of their requests. */
-  readonly underWay: Map<ServerResponse, BreakListener>;
+  readonly underWay: Set<ServerResponse>;
   /** Bytes that waited for the client at the last sweep. */
   waiting: number;
   /** Bytes to send when nothing is under way any more, before the connection is closed; null: none. */
@@ -43,7 +43,7 @@ export class Connections {
   opened(socket: Duplex): void {
     const place = new Place({ evict: () => socket.destroy() });
     if (!this.#room.enter(place)) return void socket.destroy();
-    const state: State = { place, underWay: new Map(), waiting: 0, lastWords: null, closer: undefined };
+    const state: State = { place, underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
     this.#open.set(socket, state);
     socket.on("close", () => {
       clearTimeout(state.closer);
@@ -67,41 +67,46 @@ export class Connections {
     return this.#draining;
   }
 
-  began(socket: Duplex, response: ServerResponse, onBroken: BreakListener): void {
+  /** Returns the answer that has to be over first; null: there is none. */
+  began(socket: Duplex, response: ServerResponse): ServerResponse | null {
     const state = this.#open.get(socket);
-    if (state === undefined) return;
+    if (state === undefined) return null;
     this.#room.works(state.place);
-    state.underWay.set(response, onBroken);
+    const before = [...state.underWay].at(-1) ?? null;
+    state.underWay.add(response);
     clearTimeout(state.closer);
+    if (state.underWay.size > AHEAD_MAX) socket.pause();
+    return before;
   }
 
-  /** `socket` as it was told to `began`: node takes it from a request whose body has been read. */
   ended(socket: Duplex, response: ServerResponse): void {
     const state = this.#open.get(socket);
     if (state === undefined) return;
     state.underWay.delete(response);
+    if (state.underWay.size === AHEAD_MAX) socket.resume();
     if (state.underWay.size > 0) return;
     if (state.lastWords === null) this.#room.rests(state.place);
     if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
     else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
   }
 
-  /** Bytes came that are no HTTP. When they came inside the body of a request, it is told, and answers; false: they did not. */
-  breakBody(socket: Duplex): boolean {
-    for (const [response, onBroken] of this.#open.get(socket)?.underWay ?? []) {
-      if (response.req.complete) continue;
-      onBroken();
-      return true;
-    }
-    return false;
+  /** The request whose body is on its way, when nothing of its answer has gone out; null: there is none. */
+  unanswered(socket: Duplex): ServerResponse | null {
+    const last = [...(this.#open.get(socket)?.underWay ?? [])].at(-1);
+    return last === undefined || last.req.complete || last.headersSent ? null : last;
   }
 
-  /** Says so and closes, after the answers still to come on this connection. */
+  /**
+   * Bytes came that are no HTTP: says so and closes, after the answers still to come on this connection. When they came inside the
+   * body of a request whose answer has begun, that answer is cut off.
+   */
   endWith(socket: Duplex, bytes: Buffer): void {
+    const underWay = [...(this.#open.get(socket)?.underWay ?? [])];
     const state = this.#open.get(socket);
     if (state !== undefined) this.#room.works(state.place);
-    if (state === undefined || state.underWay.size === 0) sayAndClose(socket, bytes);
-    else state.lastWords = bytes;
+    if (state === undefined || underWay.length === 0) sayAndClose(socket, bytes);
+    else if (underWay.every(({ req }) => req.complete)) state.lastWords = bytes;
+    else socket.destroy();
   }
 
   /** From now on closes connections whose client has not read on for this long, although its answer is all written. */
@@ -112,7 +117,7 @@ export class Connections {
 
   #sweep(): void {
     for (const [socket, state] of this.#open) {
-      const [first] = state.underWay.keys();
+      const [first] = state.underWay;
       const waiting = socket.writableLength;
       if (first?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
       state.waiting = waiting;

@@ -4,9 +4,8 @@
  * and what is measured to the end is settled before the answer's last byte goes. Every way out ends the `Settlement` once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { errors, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Refusal } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
@@ -22,33 +21,26 @@ import {
   passedTrailers,
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
-import { cappedBody } from "./capped-body.ts";
-import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
+import { outgoingBody } from "./outgoing-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
-import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
+import { BUSY, invalidAnswer, timedOut, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
+import { headerTexts, isStrict, lengthOf, pairsOf } from "./upstream-answer.ts";
+import { isConnectionLost, refusalOf } from "./upstream-errors.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
-
-/** A request as node raised it, where it is answered, and its connection: undici takes that from a request whose body it was given. */
-export interface Client {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly socket: Socket;
-}
 
 /** What a forward needs of the lane. */
 export interface ForwardHost {
   readonly settler: Settler;
   readonly meterFault: FaultListener;
   /** Answers the client with a refusal; only before any byte of an answer went out. */
-  refuse(passage: Passage, client: Client, refusal: Refusal): void;
+  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void;
   count(counter: PlainCounter): void;
 }
 
 export class Forward implements Dispatcher.DispatchHandler {
   readonly #host: ForwardHost;
   readonly #passage: Passage;
-  readonly #client: Client;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #target: Target;
@@ -63,11 +55,9 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** Ends a request that waits for a connection, or an answer nobody reads; null: neither. */
   #patience: NodeJS.Timeout | null = null;
 
-  constructor(host: ForwardHost, passage: Passage, client: Client) {
-    const { request, response } = client;
+  constructor(host: ForwardHost, passage: Passage, request: IncomingMessage, response: ServerResponse) {
     this.#host = host;
     this.#passage = passage;
-    this.#client = client;
     this.#request = request;
     this.#response = response;
     this.#target = passage.route.upstream.pick();
@@ -87,8 +77,8 @@ export class Forward implements Dispatcher.DispatchHandler {
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
       onSlow: (refusal) => {
         // After an early answer nobody waits for the rest of the body.
-        if (this.#over) this.#client.socket.destroy();
-        else this.#cutBody(refusal);
+        if (this.#over) this.#request.socket.destroy();
+        else this.cutBody(refusal);
       },
     });
   }
@@ -110,9 +100,8 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   /** `patienceMs`: longest wait for a connection. */
   #dispatch(patienceMs: number): void {
-    const { exchange, target, head, runtime } = this.#passage;
-    const { bodyBytesMax } = runtime.settings.server.limits;
-    const body = hasBody(head) ? this.#body(head.chunked ? bodyBytesMax : null) : null;
+    const { exchange, target, head } = this.#passage;
+    const body = hasBody(head) ? this.#body(head.chunked) : null;
     try {
       this.#target.pool.dispatch(
         {
@@ -129,33 +118,42 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#controller === null && !this.#over) this.#waitAtMost(patienceMs, () => this.#busy());
   }
 
-  #body(bytesMax: number | null): Readable {
+  #body(chunked: boolean): Readable {
     const { measurement } = this.#settlement;
-    const onChunk = measurement?.wantsRequest === true ? (chunk: Buffer) => measurement.requestChunk(chunk) : null;
-    return cappedBody(this.#request, bytesMax, () => this.#cutBody(bodyRefusal(bytesMax ?? 0)), onChunk);
+    // A length was looked at by the gate.
+    const bytesMax = chunked ? (this.#passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity) : Infinity;
+    return outgoingBody(this.#request, chunked, {
+      bytesMax,
+      onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
+      onChunk: (chunk) => {
+        if (measurement?.wantsRequest === true) measurement.requestChunk(chunk);
+        if (this.#controller !== null) this.#patience?.refresh();
+      },
+    });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#waitNoMore();
     this.#controller = controller;
-    if (this.#over) controller.abort(new Error("Request is over"));
+    if (this.#over) return controller.abort(new Error("Request is over"));
+    // undici's own timeout begins anew with every octet of a head.
+    this.#waitAtMost(this.#passage.runtime.settings.server.limits.requestTimeoutMs, () => this.#noAnswer());
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
     if (status < 200) return this.#passInterim(status, raw);
-    if (!this.#settlement.head(status, raw)) {
-      this.#end(METERING_DOWN);
-      controller.abort(new Error("Usage cannot be recorded"));
-      return;
-    }
+    this.#waitNoMore();
+    if (!isStrict(raw)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
+    if (!this.#settlement.head(status, raw)) return this.#giveUp(METERING_DOWN);
     const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
     this.#bytesLeft = bodiless ? null : lengthOf(raw);
     this.#trailers = canHaveTrailers(raw, this.#passage, status);
     // An answer that comes before the body is through leaves the rest of the body on the connection: nothing may follow it.
     if (!this.#request.complete) this.#response.shouldKeepAlive = false;
-    this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage, status));
+    const headers = clientResponseHeaders(raw, this.#passage, { status, target: this.#target });
+    this.#response.writeHead(status, reasonText(reason), headers);
     // Heads go out at once: an event stream's first event may be minutes away.
     if (!bodiless && this.#bytesLeft === null) this.#response.flushHeaders();
   }
@@ -186,11 +184,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   #passInterim(status: number, raw: readonly string[]): void {
-    if (++this.#interim > INTERIM_MAX) {
-      this.#end(tooManyInterim());
-      this.#controller?.abort(new Error("Too many interim answers"));
-      return;
-    }
+    if (++this.#interim > INTERIM_MAX) return this.#giveUp(tooManyInterim());
     const { socket } = this.#response;
     // Nothing behind the final answer's head.
     if (socket === null || this.#response.headersSent) return;
@@ -244,20 +238,24 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.#response.destroy();
       return;
     }
-    this.#host.refuse(this.#passage, this.#client, refusal);
+    this.#host.refuse(this.#passage, this.#response, refusal);
   }
 
-  /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
-  #cutBody(refusal: Refusal): void {
-    if (this.#over) return;
-    if (!this.#response.headersSent) this.#settlement.release();
+  #noAnswer(): void {
+    this.#giveUp(timedOut(this.#passage.route.upstream.name));
+  }
+
+  /** Ends with a refusal, and the upstream's work. */
+  #giveUp(refusal: Refusal): void {
     this.#end(refusal);
     this.#controller?.abort(new Error(refusal.detail));
   }
 
-  /** What came of the body is none; more will not come. */
-  bodyBroken(): void {
-    this.#cutBody(BROKEN_BODY);
+  /** The body breaks a limit or is none: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
+  cutBody(refusal: Refusal): void {
+    if (this.#over) return;
+    if (!this.#response.headersSent) this.#settlement.release();
+    this.#giveUp(refusal);
   }
 
   /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */
@@ -269,48 +267,4 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#host.count("client_aborts");
     this.#controller?.abort(new Error("Client is gone"));
   }
-}
-
-/** undici gives header lines as buffers, names and values in turn. */
-function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
-  return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
-}
-
-function pairsOf(raw: readonly string[]): [string, string][] {
-  return Array.from({ length: raw.length / 2 }, (_, at): [string, string] => [
-    raw[2 * at] ?? "",
-    raw[2 * at + 1] ?? "",
-  ]);
-}
-
-/** Bytes the answer says it has; null where it does not say. */
-function lengthOf(raw: readonly string[]): number | null {
-  const at = raw.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
-  return at === -1 ? null : Number(raw[at + 1]);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
-function isConnectionLost(error: unknown): boolean {
-  return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(codeOf(error));
-}
-
-/** undici has three kinds of error for bytes that are no answer, and an assertion for a 101 that nobody asked for. */
-function isNotHttp(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError ||
-    code.startsWith("HPE_") ||
-    code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" ||
-    code === "ERR_ASSERTION"
-  );
-}
-
-function refusalOf(error: unknown, passage: Passage): Refusal {
-  const { name } = passage.route.upstream;
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return timedOut(name);
-  return isNotHttp(error) ? invalidAnswer(name) : unreachable(name);
 }

@@ -7,7 +7,7 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { LimitSettings } from "#config/settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { type Exchange, isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
+import { type Exchange, isRefusal, type Passage, routeOf, type Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
@@ -16,21 +16,24 @@ import type { Saturation } from "#data-plane/saturation.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
-import { type Client, Forward, type ForwardHost } from "./forward.ts";
+import { Forward, type ForwardHost } from "./forward.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
+import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
-import { awaitRest, rest } from "./patience.ts";
-import { parserErrorAnswer, parserRefusal } from "./parser-errors.ts";
+import { awaitRest, drains, rest } from "./patience.ts";
+import { isGarbage, parserErrorAnswer } from "./parser-errors.ts";
+import { whenDecided } from "./when-decided.ts";
 
-/** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
-const DRAIN_BYTES_MAX = 64 * 1024;
 /** Time a refused client has to send them. */
 const DRAIN_MS = 5000;
+
+/** How often node looks for clients whose head is late: often enough that they are gone within a second of their time. */
+const CHECK_MS = 250;
 
 type RefusedVerdict = Extract<Verdict, { kind: "refused" }>;
 
@@ -50,8 +53,7 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections: Connections;
   readonly #unreadableSockets = new WeakSet<Duplex>();
-  /** Connections that end with an answer that is there already: what node still reads on them is nobody's request. */
-  readonly #closing = new WeakSet<Duplex>();
+  readonly #forwards = new WeakMap<ServerResponse, Forward>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -64,9 +66,9 @@ export class FullLane implements ForwardHost {
         headersTimeout: limits.headerTimeoutMs,
         requestTimeout: 0,
         keepAliveTimeout: limits.idleTimeoutMs,
-        connectionsCheckingInterval: 1000,
+        connectionsCheckingInterval: CHECK_MS,
         insecureHTTPParser: false,
-        // Nor about the host: node answers by itself where it is missing.
+        // `head.ts` looks at it, and says so.
         requireHostHeader: false,
         shouldUpgradeCallback: isWebSocket,
       },
@@ -77,6 +79,8 @@ export class FullLane implements ForwardHost {
     this.server.on("checkContinue", (request, response) => this.#handle(request, response));
     this.server.on("checkExpectation", (request, response) => this.#handle(request, response));
     this.server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    // Refused by the gate, like any method that is not served; without a listener node would just cut the connection.
+    this.server.on("connect", (request, socket, head) => this.#upgrade(request, socket, head));
     this.server.on("connection", (socket) => this.#connections.opened(socket));
     this.server.on("clientError", (error, socket) => this.#unreadable(error, socket));
     this.#connections.sweepEvery(limits.requestTimeoutMs);
@@ -99,13 +103,15 @@ export class FullLane implements ForwardHost {
 
   /** node tells again of each further chunk on such a connection: only the first is an event. */
   #unreadable(error: Error, socket: Duplex): void {
-    if (this.#unreadableSockets.has(socket) || this.#closing.has(socket)) return;
+    if (this.#unreadableSockets.has(socket)) return;
     this.#unreadableSockets.add(socket);
+    const broken = isGarbage(error) ? this.#connections.unanswered(socket) : null;
+    // One that is not forwarded yet hears it with its verdict.
+    if (broken !== null) return this.#forwards.get(broken)?.cutBody(BROKEN_BODY);
     const { gate, refusals } = this.#parts;
-    const refusal = parserRefusal(error);
-    if (refusal === null || !socket.writable) socket.destroy();
-    else if (!this.#connections.breakBody(socket))
-      this.#connections.endWith(socket, parserErrorAnswer(refusal, socket, gate.runtime, refusals));
+    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
+    if (answer === null || !socket.writable) socket.destroy();
+    else this.#connections.endWith(socket, answer);
   }
 
   get settler(): Settler {
@@ -134,58 +140,70 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    // node's parser knows HTTP/0.9 and 2.0 too.
-    const isOurs = httpVersion === "1.1" || httpVersion === "1.0";
-    return { method, target: url, httpVersion, head: isOurs ? readHead(rawHeaders, httpVersion) : SYNTAX, peer };
+    // node reads 0.9 and 2.0 as well, and answers them as 1.1.
+    const head = httpVersion === "1.1" || httpVersion === "1.0" ? readHead(rawHeaders, httpVersion) : SYNTAX;
+    return { method, target: url, httpVersion, head, peer };
   }
 
+  /** One request of a connection after the other: whoever sends ahead relies on their order, and the one before may end the connection. */
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    if (this.#closing.has(socket)) return;
+    // The last answer has gone out: nobody would hear of this one.
+    if (!socket.writable) return;
+    const before = this.#connections.began(socket, response);
+    response.on("close", () => this.#connections.ended(socket, response));
+    if (before === null) return this.#serve(request, response);
+    before.on("close", () => {
+      if (socket.writable) this.#serve(request, response);
+    });
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
     const exchange = this.#exchangeOf(request);
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started();
     let metric = OTHER_METRIC;
-    const client = { request, response, socket };
-    let forward: Forward | null = null;
-    let isBroken = false;
-    this.#connections.began(socket, response, () => {
-      isBroken = true;
-      forward?.bodyBroken();
-    });
     response.on("close", () => {
       // 0: the client got nothing.
       const status = response.headersSent ? response.statusCode : 0;
       metrics.finished(metric, status, (performance.now() - started) / 1000);
-      this.#connections.ended(socket, response);
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
     whenDecided(
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
-        const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
-        if (route !== null) metric = route.metric;
-        if (verdict.kind === "refused") this.#answer(client, verdict);
+        metric = routeOf(verdict)?.metric ?? metric;
+        if (verdict.kind === "answered") this.#say(request, response, verdict.response, false);
+        else if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
-        else if (isBroken) this.#abandon(verdict.passage, client);
-        else {
-          if (expects === "100-continue") response.writeContinue();
-          forward = new Forward(this, verdict.passage, client);
-          forward.start();
-        }
+        else this.#forward(verdict.passage, request, response);
       },
-      (error) => this.#answer(client, this.#failure(error)),
+      (error) => this.#answer(request, response, this.#failure(error)),
     );
   }
 
-  /** The client left, or broke its body, while its verdict was being made: nothing was forwarded, nothing is charged. */
-  #abandon(passage: Passage, client?: Client): void {
-    if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
-    passage.held?.giveBack();
-    if (client === undefined) this.count("client_aborts");
-    else this.refuse(passage, client, BROKEN_BODY);
+  #forward(passage: Passage, request: IncomingMessage, response: ServerResponse): void {
+    if (!request.complete && this.#unreadableSockets.has(request.socket)) {
+      this.#giveBack(passage);
+      return this.refuse(passage, response, BROKEN_BODY);
+    }
+    if (passage.head.expects === "100-continue") response.writeContinue();
+    const forward = new Forward(this, passage, request, response);
+    this.#forwards.set(response, forward);
+    forward.start();
+  }
+
+  /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
+  #abandon(passage: Passage): void {
+    this.#giveBack(passage);
+    this.count("client_aborts");
+  }
+
+  #giveBack({ reservation, held }: Passage): void {
+    if (reservation !== null) this.#parts.settler.release(reservation);
+    held?.giveBack();
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -199,41 +217,54 @@ export class FullLane implements ForwardHost {
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
-  #answer(client: Client, verdict: RefusedVerdict): void {
-    const { request, response, socket } = client;
+  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
       requestId,
       request.method ?? "",
       request.url ?? "",
-      socket.remoteAddress ?? "",
+      request.socket.remoteAddress ?? "",
     );
     this.#parts.metrics.refused(refusal.code);
+    if (refusal.code === "overloaded") this.#overloaded(response);
+    const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
+    this.#say(request, response, local, refusal.close === true);
+  }
+
+  #say(request: IncomingMessage, response: ServerResponse, local: LocalResponse, close: boolean): void {
     if (response.destroyed) return;
-    if (refusal.code === "overloaded") this.#overloaded(client);
-    const close = refusal.close === true || !drains(request);
-    if (close) this.#closing.add(socket);
-    const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    // One that closes does so by itself, when the answers before it are out: they may take longer than that.
-    if (!close && !request.complete) awaitRest(request, socket, DRAIN_MS);
-    response.writeHead(local.status, [...local.headers]);
+    const closes = close || !drains(request);
+    if (!request.complete) {
+      // Its body may have been on its way to an upstream that took only some of it.
+      request.resume();
+      // One that closes does so by itself.
+      if (!closes) awaitRest(request, request.socket, DRAIN_MS);
+    }
+    response.writeHead(local.status, closes ? [...local.headers, "Connection", "close"] : [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
 
   /** Where time is short, a client whose request was refused for want of room is not read for a while. */
-  #overloaded({ response, socket }: Client): void {
+  #overloaded(response: ServerResponse): void {
     const restMs = this.#parts.saturation.restMs();
     if (restMs === 0) return;
     this.#parts.metrics.count("connections_rested");
+    const { socket } = response.req;
     // node resumes the socket when the answer is written.
     response.once("close", () => rest(socket, restMs));
   }
 
-  refuse(passage: Passage, client: Client, refusal: Refusal): void {
+  refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
-    this.#answer(client, { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route });
+    this.#answer(response.req, response, {
+      kind: "refused",
+      refusal: { ...refusal, headers },
+      requestId,
+      runtime,
+      route,
+    });
   }
 
   count(counter: PlainCounter): void {
@@ -253,31 +284,5 @@ export class FullLane implements ForwardHost {
       (verdict) => this.#upgrades.take(verdict, request, socket, head),
       (error) => this.#upgrades.take(this.#failure(error), request, socket, head),
     );
-  }
-}
-
-/** Whether what is left of the body is small enough to read past. */
-function drains(request: IncomingMessage): boolean {
-  if (request.complete) return true;
-  const length = Number(request.headers["content-length"] ?? 0);
-  return (
-    request.headers["transfer-encoding"] === undefined &&
-    request.headers.expect === undefined &&
-    length <= DRAIN_BYTES_MAX
-  );
-}
-
-/** Hands the verdict on, at once when it is there at once. */
-function whenDecided(
-  decide: () => Verdict | Promise<Verdict>,
-  use: (verdict: Verdict) => void,
-  fail: (error: unknown) => void,
-): void {
-  try {
-    const verdict = decide();
-    if (verdict instanceof Promise) void verdict.then(use).catch(fail);
-    else use(verdict);
-  } catch (error) {
-    fail(error);
   }
 }

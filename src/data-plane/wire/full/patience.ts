@@ -56,3 +56,17 @@ export function awaitRest(request: IncomingMessage, socket: Socket, ms: number):
   }, ms).unref();
   request.once("close", () => clearTimeout(timer));
 }
+
+/** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
+const DRAIN_BYTES_MAX = 64 * 1024;
+
+/** Whether what is left of the body is small enough to read past. */
+export function drains(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  const length = Number(request.headers["content-length"] ?? 0);
+  return (
+    request.headers["transfer-encoding"] === undefined &&
+    request.headers.expect === undefined &&
+    length <= DRAIN_BYTES_MAX
+  );
+}

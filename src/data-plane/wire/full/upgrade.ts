@@ -66,6 +66,8 @@ export class UpgradeLane {
       this.#refuse(verdict.refusal, verdict.requestId, verdict.runtime, request, socket);
       return;
     }
+    // Only OPTIONS is, and that is never an upgrade.
+    if (verdict.kind === "answered") return void socket.destroy();
     const { passage } = verdict;
     if (socket.destroyed) this.#release(passage);
     else if (passage.route.builtin) {
@@ -86,7 +88,7 @@ export class UpgradeLane {
     this.#parts.refusals.refused(refusal, requestId, request.method ?? "", request.url ?? "", client);
     this.#parts.metrics.refused(refusal.code);
     if (!socket.writable) return;
-    socket.end(responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format)));
+    socket.end(responseBytes(refusalResponse(refusal, requestId, runtime.settings.errors.format)));
   }
 
   #tunnel(passage: Passage, request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -46,7 +46,7 @@ export const SYNTAX: Refusal = {
   close: true,
 };
 
-const LINE_TOO_LONG: Refusal = {
+export const LINE_TOO_LONG: Refusal = {
   code: "target_too_long",
   rule: "target:length",
   detail: "Request target is too long",
@@ -94,7 +94,8 @@ export class RequestReader {
     if (this.#lineBytes === 0) {
       const length = this.#readLine(bytes, start, end);
       if (length < 0) return SYNTAX;
-      if (length === 0) return end - start > this.#bytesMax ? LINE_TOO_LONG : null;
+      if ((length === 0 ? end - start : length) > this.#bytesMax) return LINE_TOO_LONG;
+      if (length === 0) return null;
       this.#lineBytes = length;
       this.#fields.reset();
     }

@@ -40,14 +40,14 @@ test("a connection whose answer ends just before the first look lives on for its
   const connections = new Connections(room());
   const { socket, answer } = opened(connections);
   const first = answer();
-  connections.began(socket, first, () => undefined);
+  connections.began(socket, first);
   connections.drain();
   await vi.advanceTimersByTimeAsync(295);
   connections.ended(socket, first);
   await vi.advanceTimersByTimeAsync(300);
   expect(socket.destroyed).toBe(false);
   const second = answer();
-  connections.began(socket, second, () => undefined);
+  connections.began(socket, second);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(socket.destroyed).toBe(false);
   connections.ended(socket, second);
@@ -61,7 +61,7 @@ test("a connection that idled at first and was used after is not closed by the f
   connections.drain();
   await vi.advanceTimersByTimeAsync(200);
   const only = answer();
-  connections.began(socket, only, () => undefined);
+  connections.began(socket, only);
   connections.ended(socket, only);
   await vi.advanceTimersByTimeAsync(500);
   expect(socket.destroyed).toBe(false);

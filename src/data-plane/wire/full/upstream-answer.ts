@@ -1,0 +1,27 @@
+/** The head of an answer as undici gives it: texts of its lines, the length it says, and what undici takes that our own reader would not. Worker thread, pure. */
+import type { Dispatcher } from "undici";
+import { FIELD_COUNT_MAX } from "#data-plane/wire/http1/response-reader.ts";
+
+/** undici counts octets but no fields, and reads on where a coding is not exactly `chunked`: then another reader might end elsewhere. */
+export function isStrict(raw: readonly string[]): boolean {
+  const codings = raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "transfer-encoding");
+  return raw.length <= FIELD_COUNT_MAX * 2 && (codings.length === 0 || codings.join().toLowerCase() === "chunked");
+}
+
+/** undici gives header lines as buffers, names and values in turn. */
+export function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
+  return Array.isArray(raw) ? raw.map((item) => (typeof item === "string" ? item : item.toString("latin1"))) : [];
+}
+
+export function pairsOf(raw: readonly string[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, at): [string, string] => [
+    raw[2 * at] ?? "",
+    raw[2 * at + 1] ?? "",
+  ]);
+}
+
+/** Bytes the answer says it has; null where it does not say. */
+export function lengthOf(raw: readonly string[]): number | null {
+  const at = raw.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
+  return at === -1 ? null : Number(raw[at + 1]);
+}
