@@ -37,7 +37,8 @@ export class Figures {
 
   #addOne({ statuses, ending, messages }: Outcome, stream: number): void {
     const whole = messages.filter((message) => message.whole);
-    const served = statuses.filter((status) => status < 300).length;
+    // 204 is the gateway's own answer to `OPTIONS *`; the upstream never gives it.
+    const served = statuses.filter((status) => status < 300 && status !== 204).length;
     this.streams++;
     this.accepted += whole.length > 0 ? 1 : 0;
     this.forwarded += whole.length;

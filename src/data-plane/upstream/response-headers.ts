@@ -42,7 +42,7 @@ export function passedHeaders(raw: readonly string[], status: number, options: P
     const spelled = raw[i] ?? "";
     const name = spelled.toLowerCase();
     if (isHopByHop(name) && !(name === "trailer" && trailers)) continue;
-    if (named.has(name) || isIdentityHeader(name) || name === "x-request-id") continue;
+    if ((named.has(name) && name !== "content-length") || isIdentityHeader(name) || name === "x-request-id") continue;
     if (limited && isLimitHeader(name)) continue;
     // Such an answer has no body, and may not say how long it is (RFC 9110 §8.6).
     if (status === 204 && name === "content-length") continue;

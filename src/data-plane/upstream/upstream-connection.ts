@@ -53,10 +53,12 @@ export class UpstreamConnection implements Sender {
   #chunked = false;
   /** All of the request has been handed over. */
   #sent = true;
-  #served = 0;
   /** Something came since the request was sent. */
   #heard = false;
+  /** Some of the request is on its way. */
+  #begun = false;
   #closed = false;
+  #paused = false;
   /** It waits for the end of the turn. */
   #queued = false;
 
@@ -69,11 +71,6 @@ export class UpstreamConnection implements Sender {
     socket.on("drain", () => this.#user?.onDrain());
     socket.on("end", () => this.#ended());
     socket.on("close", () => this.#gone());
-  }
-
-  /** Whether it has answered before: only such a one may have been closed by its upstream without a reason. */
-  get isUsed(): boolean {
-    return this.#served > 0;
   }
 
   get isClosed(): boolean {
@@ -92,6 +89,7 @@ export class UpstreamConnection implements Sender {
     this.#user = user;
     this.#head = null;
     this.#heard = false;
+    this.#begun = false;
     this.#chunked = body === "chunked";
     this.#sent = body === "none";
     this.#out.text(text);
@@ -124,16 +122,20 @@ export class UpstreamConnection implements Sender {
   /** The end of a turn. */
   send(): void {
     this.#queued = false;
+    this.#begun = true;
     if (this.#socket.destroyed) this.#out.drop();
     else if (!this.#out.flush()) this.#user?.onFull();
   }
 
   /** Reads no more until `resume`: the client is behind. */
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -160,6 +162,8 @@ export class UpstreamConnection implements Sender {
       all = Buffer.concat([held, bytes.subarray(0, length)]);
       end = all.length;
     }
+    // What came before the request went out answers nobody.
+    if (this.#user !== null && !this.#begun) return this.#break("lost");
     this.#heard = true;
     let at = 0;
     while (at < end) {
@@ -218,10 +222,10 @@ export class UpstreamConnection implements Sender {
     const keeps = this.#head?.keepsAlive === true && this.#sent && !surplus;
     this.#user = null;
     this.#body = null;
-    this.#served++;
     if (!keeps) this.#socket.destroy();
+    this.resume();
     user?.onEnd(trailers);
-    if (keeps && !this.#closed) this.#owner.onIdle(this);
+    if (keeps && !this.#closed && !this.#socket.destroyed) this.#owner.onIdle(this);
   }
 
   #break(why: Breakage): void {

@@ -5,6 +5,9 @@
 import { isHopByHop, isIdentityHeader } from "./header-names.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
 
+/** What a client that asked for it hears before it sends its body. */
+export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /** Passed on for one request; more is an upstream gone wrong. */
 export const INTERIM_MAX = 16;
 

@@ -7,12 +7,14 @@ import type { Socket } from "node:net";
 
 /** Content up to here becomes text. */
 const TEXT_BYTES_MAX = 8 * 1024;
+const MUCH_BYTES = 256 * 1024;
 
 export class Outgoing {
   readonly #socket: Socket;
   /** What stands before `#text`; empty most of the time. */
   #parts: (string | Buffer)[] = [];
   #text = "";
+  #bytes = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -22,12 +24,19 @@ export class Outgoing {
     return this.#text === "" && this.#parts.length === 0;
   }
 
+  /** More waits than is good for one write: the socket says only after it whether its peer is behind. */
+  get isMuch(): boolean {
+    return this.#bytes > MUCH_BYTES;
+  }
+
   text(text: string): void {
     this.#text += text;
+    this.#bytes += text.length;
   }
 
   /** Copies the bytes: they are another read's soon. */
   copy(bytes: Buffer, from: number, to: number): void {
+    this.#bytes += to - from;
     if (to - from <= TEXT_BYTES_MAX) {
       this.#text += bytes.toString("latin1", from, to);
       return;
@@ -38,6 +47,7 @@ export class Outgoing {
   }
 
   drop(): void {
+    this.#bytes = 0;
     this.#parts = [];
     this.#text = "";
   }
@@ -46,6 +56,7 @@ export class Outgoing {
   flush(): boolean {
     const text = this.#text;
     this.#text = "";
+    this.#bytes = 0;
     if (this.#parts.length === 0) return text === "" || this.#socket.write(text, "latin1");
     this.#socket.cork();
     for (const part of this.#parts)

@@ -4,27 +4,11 @@
  */
 import { wallMs } from "#core/clock.ts";
 import type { Passage } from "#data-plane/exchange.ts";
-import type { Origin } from "#data-plane/upstream/location.ts";
 import { passedHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import type { PassedText, ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
+import type { AnswerShape } from "./answer-shape.ts";
 import { dateLine } from "./date-line.ts";
-
-/** How the client is told where the body ends. */
-export type AnswerFraming =
-  /** By what the upstream's own head says, or there is no body. */
-  | "as-is"
-  | "chunked"
-  /** The connection ends with it: for clients of HTTP/1.0. */
-  | "close";
-
-export interface AnswerShape {
-  readonly framing: AnswerFraming;
-  readonly keepsAlive: boolean;
-  /** Seconds an idle connection of the client is kept. */
-  readonly idleSeconds: number;
-  readonly target: Origin;
-}
 
 export function answerText(head: ResponseHead, passage: Passage, shape: AnswerShape): string {
   const limits = passage.limitState.headers();

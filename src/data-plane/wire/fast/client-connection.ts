@@ -8,6 +8,7 @@ import { isRefusal } from "#data-plane/exchange.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { type Guest, Place } from "#data-plane/wire/client-room.ts";
 import { CUT_HEAD, SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
+import { CR } from "#data-plane/wire/http1/octets.ts";
 import { RequestReader, type RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import { Outgoing } from "#data-plane/wire/outgoing.ts";
 import { isWebSocket } from "#data-plane/wire/websocket.ts";
@@ -40,6 +41,8 @@ export class ClientConnection implements RequestConnection, Guest {
   #paused = false;
   /** Nothing is read, not even what is held. */
   #rests = false;
+  /** Goes on when what was sent ahead has been read. */
+  #resumesLater = false;
   /** Nothing that comes now matters any more. */
   #closing = false;
   #requests = 0;
@@ -71,6 +74,8 @@ export class ClientConnection implements RequestConnection, Guest {
     if (!this.#request.isNone) {
       const at = this.#request.read(bytes, length);
       if (at < length) this.#hold(bytes, at, length);
+      // The end of a refused request's body may have come with the next request.
+      if (this.#request.isNone && !this.#rests) this.readHeld();
       return;
     }
     const held = this.#held;
@@ -91,6 +96,7 @@ export class ClientConnection implements RequestConnection, Guest {
     if (held === null) return;
     this.#held = null;
     this.#take(held, held.length);
+    if (this.#resumesLater) this.resume();
   }
 
   #readHead(bytes: Buffer, length: number): void {
@@ -98,7 +104,8 @@ export class ClientConnection implements RequestConnection, Guest {
     const start = this.#reader.read(bytes, 0, length);
     if (start === null) {
       if (!hadBegun && this.#requests > 0 && this.#headBytes === 0) this.watch.begin(this.lane.turn.nowMs());
-      this.#headBytes = length;
+      // An empty line behind a body, as old clients send it, begins nothing.
+      this.#headBytes = isBlank(bytes, length) ? 0 : length;
       this.#held = Buffer.from(bytes.subarray(0, length));
       return;
     }
@@ -124,6 +131,8 @@ export class ClientConnection implements RequestConnection, Guest {
   }
 
   #handOver(bytes: Buffer): void {
+    // An upgrade cannot overtake an answer that the client has not read yet.
+    if (this.socket.writableLength > 0) return void this.socket.destroy();
     for (const event of ["drain", "end", "close", "error"]) this.socket.removeAllListeners(event);
     this.lane.room.leaves(this.place);
     this.lane.handOver(this, endBorrowing(this.socket), bytes);
@@ -135,11 +144,16 @@ export class ClientConnection implements RequestConnection, Guest {
 
   pause(): void {
     this.#paused = true;
+    this.#resumesLater = false;
     this.socket.pause();
   }
 
   resume(): void {
-    if (this.#held !== null && this.#held.length > AHEAD_BYTES_MAX) return;
+    if (this.#rests) return;
+    if (this.#held !== null && this.#held.length > AHEAD_BYTES_MAX) {
+      this.#resumesLater = true;
+      return;
+    }
     this.watch.begin(this.lane.turn.nowMs());
     this.#resume();
   }
@@ -147,6 +161,7 @@ export class ClientConnection implements RequestConnection, Guest {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#resumesLater = false;
     this.socket.resume();
   }
 
@@ -179,9 +194,9 @@ export class ClientConnection implements RequestConnection, Guest {
     this.#closing = true;
     this.#held = null;
     this.#request.drop();
-    this.socket.end();
+    // From when all is sent: a client that reads slowly gets the whole of its answer; `sweep` ends one that does not read.
+    this.socket.end(() => setTimeout(() => this.socket.destroy(), LINGER_MS).unref());
     this.#resume();
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
   #ended(): void {
@@ -208,7 +223,7 @@ export class ClientConnection implements RequestConnection, Guest {
     setTimeout(() => {
       // Timers run before sockets are read: a request that has arrived by now is let in first.
       setImmediate(() => {
-        if (this.isIdle && this.#requests === requests && this.#held === null) this.socket.destroy();
+        if (this.isIdle && this.#requests === requests) this.socket.destroy();
       });
     }, afterMs);
   }
@@ -227,4 +242,8 @@ export class ClientConnection implements RequestConnection, Guest {
     if (rests && waitedMs > idleTimeoutMs) this.close();
     else if (!rests && waitedMs > headerTimeoutMs) this.#refuse(SLOW_HEAD);
   }
+}
+
+function isBlank(bytes: Buffer, length: number): boolean {
+  return length <= 2 && bytes[0] === CR;
 }

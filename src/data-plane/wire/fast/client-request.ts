@@ -13,6 +13,7 @@ import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
+import { CONTINUE } from "#data-plane/wire/interim.ts";
 import type { RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import type { Outgoing } from "#data-plane/wire/outgoing.ts";
 import type { Sender } from "#data-plane/wire/turn.ts";
@@ -24,8 +25,6 @@ import type { RelayClient } from "./relay-client.ts";
 import { type BodyTaker, isReadPast, PAST_BYTES_MAX, PAST_MS, RequestBody } from "./request-body.ts";
 import type { RequestConnection } from "./request-connection.ts";
 import { RequestRecord } from "./request-record.ts";
-
-const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 type Phase = "none" | "deciding" | "relaying" | "past";
 
@@ -39,7 +38,7 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
   #relay: Relay | null = null;
   /** It waits for the end of the turn. */
   #queued = false;
-  /** Bytes of the answer have been written. */
+  /** Some of the final answer has been written. */
   #begun = false;
   /** The answer is queued as a whole. */
   #answered = false;
@@ -56,12 +55,9 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     this.out = out;
   }
 
-  /** There is none. */
   get isNone(): boolean {
     return this.#phase === "none";
   }
-
-  // -- how it begins
 
   begin(start: RequestStart): void {
     const { head, method, target, httpVersion } = start;
@@ -97,6 +93,7 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
       else if (verdict.kind === "forward") this.#forward(verdict.passage);
       else this.#answeredFor(verdict.response, head, start.method);
     } catch (error) {
+      this.#relay?.abandon();
       this.#refused(brokenBy(this.#lane, error), head, start.method, start.target);
     }
   }
@@ -129,8 +126,7 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const bytesMax = this.#relay?.bodyBytesMax ?? PAST_BYTES_MAX;
     if (read <= bytesMax) {
       if (this.#relay?.content(bytes, from, to) === false) this.#connection.pause();
-    } else if (this.#relay === null) this.#connection.close();
-    else this.#relay.cutBody(bodyRefusal(bytesMax));
+    } else this.#relay?.cutBody(bodyRefusal(bytesMax));
   }
 
   onBodyEnd(): void {
@@ -196,7 +192,8 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
   /** The gateway answers for itself. `head`: null where there was none. */
   #answeredFor(response: LocalResponse, head: RequestHead | null, method: string): void {
     const wasForwarded = this.#relay !== null;
-    if (head === null || !this.#canReadPast(head)) this.#closes = true;
+    const isRead = wasForwarded && this.#body === null;
+    if (head === null || !(isRead || isReadPast(head))) this.#closes = true;
     this.#relay = null;
     const shape = { idleSeconds: this.#lane.idleSeconds, bodiless: method === "HEAD", closes: this.#closes };
     this.#record.status = response.status;
@@ -206,11 +203,8 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     this.answered(!this.#closes);
     if (this.#closes) return;
     if (head !== null && !wasForwarded) this.#awaitBody(head);
+    this.#connection.resume();
     this.#connection.readHeld();
-  }
-
-  #canReadPast(head: RequestHead): boolean {
-    return (this.#relay !== null && this.#body === null) || isReadPast(head);
   }
 
   cut(): void {
@@ -224,8 +218,9 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const { socket } = this.#connection;
     if (socket.destroyed) return;
     if (this.#relay?.isLost === true) return this.#sendNot(this.#relay);
-    this.#begun = true;
-    if (!this.out.flush()) this.#relay?.pause();
+    if (this.#record.status !== 0) this.#begun = true;
+    if (this.out.flush()) this.#relay?.resume();
+    else this.#relay?.pause();
     if (this.#cuts) socket.destroy();
     else if (this.#answered) this.#sent();
   }
@@ -247,15 +242,20 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
   }
 
   #over(): void {
+    // The next request waits until the client has read this one's answer.
+    if (this.#connection.socket.writableNeedDrain) {
+      this.#phase = "past";
+      return;
+    }
     this.#phase = "none";
     this.#connection.next();
   }
 
   // -- when the client fails
 
-  /** The client reads on. */
   onDrain(): void {
     this.#relay?.resume();
+    if (this.#phase === "past" && this.#body === null && !this.#queued && !this.#closes) this.#over();
   }
 
   /** The client sends no more. Like node's own server we take it for gone, unless its answer is on its way already. */

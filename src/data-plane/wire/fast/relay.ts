@@ -9,16 +9,17 @@ import { METERING_DOWN } from "#data-plane/gate.ts";
 import { Settlement } from "#data-plane/metering/settlement.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import type { Seeking } from "#data-plane/upstream/pool-use.ts";
-import { passedTrailers } from "#data-plane/upstream/response-headers.ts";
 import type { ConnectionSeeker } from "#data-plane/upstream/target-sockets.ts";
 import type { Breakage, ConnectionUser, UpstreamConnection } from "#data-plane/upstream/upstream-connection.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
+import { mayRepeat } from "#data-plane/wire/repeating.ts";
 import type { ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
-import { chunkHead, lastChunk } from "#data-plane/wire/http1/writer.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 import type { Turn } from "#data-plane/wire/turn.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
-import { type AnswerShape, answerText } from "./answer-text.ts";
+import { AnswerBody } from "./answer-body.ts";
+import { type AnswerCircumstances, shapeOf } from "./answer-shape.ts";
+import { answerText } from "./answer-text.ts";
 import type { ClientLane } from "./client-lane.ts";
 import type { RelayClient } from "./relay-client.ts";
 import { requestText } from "./request-text.ts";
@@ -40,14 +41,10 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   #early: Buffer[] = [];
   #bodyEnded = false;
   #over = false;
-  #headQueued = false;
+  /** null: its head has not come. */
+  #answer: AnswerBody | null = null;
   #retried = false;
   #interim = 0;
-  /** The client gets chunks. */
-  #chunked = false;
-  /** Bytes of the answer's body that are still to come; null: its end says so. */
-  #bytesLeft: number | null = null;
-  #keepsAlive = false;
   #paused = false;
   /** When whatever is waited for has taken too long; milliseconds of the monotonic clock. */
   #deadlineMs = Infinity;
@@ -96,8 +93,11 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#early = [];
     let hasRoom = true;
     for (const piece of early) hasRoom = connection.write(piece, 0, piece.length);
-    if (this.#bodyEnded && this.#body !== "none") connection.endBody();
-    else if (hasRoom) this.#client.resumeBody();
+    if (this.#body === "none") return;
+    if (this.#bodyEnded) connection.endBody();
+    else if (hasRoom) this.#waitForClient();
+    // Read on also behind the body: else nobody would notice that the client leaves.
+    if (hasRoom) this.#client.resumeBody();
   }
 
   onUnreachable(): void {
@@ -108,14 +108,21 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#deadlineMs = this.turn.nowMs() + this.#passage.runtime.settings.server.limits.requestTimeoutMs;
   }
 
+  /** For more of its body; the body itself sees to it that it comes. */
+  #waitForClient(): void {
+    this.#deadlineMs = Infinity;
+  }
+
   /** Content of the request's body, good until this returns; false: no more until `resumeBody`. */
   content(bytes: Buffer, from: number, to: number): boolean {
     if (this.#over) return true;
     const { measurement } = this.#settlement;
     if (measurement?.wantsRequest === true) measurement.requestChunk(bytes.subarray(from, to));
     if (this.#upstream !== null) {
-      this.#waitForAnswer();
-      return this.#upstream.write(bytes, from, to);
+      const hasRoom = this.#upstream.write(bytes, from, to);
+      if (hasRoom) this.#waitForClient();
+      else this.#waitForAnswer();
+      return hasRoom;
     }
     this.#early.push(Buffer.from(bytes.subarray(from, to)));
     return false;
@@ -124,7 +131,9 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** The request's body is whole. */
   bodyEnded(): void {
     this.#bodyEnded = true;
-    if (!this.#over) this.#upstream?.endBody();
+    if (this.#over || this.#upstream === null) return;
+    this.#waitForAnswer();
+    this.#upstream.endBody();
   }
 
   onFull(): void {
@@ -132,6 +141,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   }
 
   onDrain(): void {
+    if (!this.#bodyEnded) this.#waitForClient();
     this.#client.resumeBody();
   }
 
@@ -149,42 +159,29 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   onHead(head: ResponseHead, bodiless: boolean): void {
     if (this.#over) return;
     if (!this.#settlement.head(head.status, head.raw)) return this.#end(METERING_DOWN);
-    const shape = this.#shapeOf(head, bodiless);
-    this.#keepsAlive = shape.keepsAlive;
-    this.#chunked = shape.framing === "chunked";
-    this.#bytesLeft = !bodiless && head.framing.kind === "length" ? head.framing.bytes : null;
-    this.#headQueued = true;
+    const shape = shapeOf(head, bodiless, this.#circumstances());
+    this.#answer = new AnswerBody(shape, !bodiless && head.framing.kind === "length" ? head.framing.bytes : null);
     this.#waitForAnswer();
     this.#client.out.text(answerText(head, this.#passage, shape));
     this.#client.headQueued(head.status);
     this.#client.queued();
   }
 
-  #shapeOf(head: ResponseHead, bodiless: boolean): AnswerShape {
-    const { mayKeep } = this.#client;
+  #circumstances(): AnswerCircumstances {
+    const { httpVersion } = this.#passage.exchange;
     const { idleSeconds } = this.#lane;
-    const target = this.#target;
-    const asIs = bodiless || head.framing.kind === "length";
-    if (asIs) return { framing: "as-is", keepsAlive: mayKeep, idleSeconds, target };
-    if (this.#passage.exchange.httpVersion === "1.1")
-      return { framing: "chunked", keepsAlive: mayKeep, idleSeconds, target };
-    return { framing: "close", keepsAlive: false, idleSeconds, target };
+    return { httpVersion, mayKeep: this.#client.mayKeep, idleSeconds, target: this.#target };
   }
 
   onContent(bytes: Buffer, from: number, to: number): void {
     if (this.#over) return;
-    const { measurement } = this.#settlement;
-    measurement?.responseChunk(bytes.subarray(from, to));
-    if (this.#bytesLeft !== null) {
-      this.#bytesLeft -= to - from;
-      if (this.#bytesLeft <= 0 && !this.#settlement.end()) return this.#cut();
-    }
+    this.#settlement.measurement?.responseChunk(bytes.subarray(from, to));
+    if (this.#answer?.takes(to - from) === true && !this.#settlement.end()) return this.#cut();
     this.#waitForAnswer();
     const { out } = this.#client;
-    if (this.#chunked) out.text(chunkHead(to - from));
-    out.copy(bytes, from, to);
-    if (this.#chunked) out.text("\r\n");
+    this.#answer?.content(out, bytes, from, to);
     this.#client.queued();
+    if (out.isMuch) this.pause();
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -193,26 +190,20 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cut();
     this.#over = true;
-    if (this.#chunked) this.#client.out.text(lastChunk(passedTrailers(trailers)));
-    this.#client.answered(this.#keepsAlive);
+    this.#answer?.end(this.#client.out, trailers);
+    this.#client.answered(this.#answer?.keepsAlive === true);
   }
 
   onBroken(why: Breakage): void {
     this.#upstream = null;
     if (this.#over) return;
-    if (why === "lost" && this.#mayRetry()) {
+    if (why === "lost" && !this.#retried && mayRepeat(this.method, this.#body !== "none")) {
       this.#retried = true;
       this.#deadlineMs = this.turn.nowMs() + this.#target.connectPatienceMs;
       return this.#sought(this.#target.sockets.takeNew(this));
     }
     const { name } = this.#passage.route.upstream;
     this.#end(why === "invalid" ? invalidAnswer(name) : unreachable(name));
-  }
-
-  /** A connection that had gone stale: safe to repeat where nothing was answered and repeating changes nothing. */
-  #mayRetry(): boolean {
-    const isSafe = this.method === "GET" || this.method === "HEAD" || this.method === "OPTIONS";
-    return isSafe && !this.#retried && this.#body === "none";
   }
 
   // -- ways out
@@ -258,7 +249,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
   cutBody(refusal: Refusal): void {
     if (this.#over) return;
-    if (!this.#headQueued) this.#settlement.release();
+    if (this.#answer === null) this.#settlement.release();
     this.#end(refusal);
   }
 
@@ -268,6 +259,14 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#over = true;
     this.#settlement.clientGone(wasWhole);
     this.#lane.metrics.count("client_aborts");
+    this.#leave();
+  }
+
+  /** A bug of the gateway's own ended the request before anything was answered. */
+  abandon(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settlement.release();
     this.#leave();
   }
 
@@ -284,8 +283,8 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     this.#over = true;
     this.#settlement.endWith(refusal.status ?? 502);
     this.#leave();
-    if (this.#headQueued) this.#client.cut();
-    else this.#client.refuse(this.#passage, refusal);
+    if (this.#answer === null) this.#client.refuse(this.#passage, refusal);
+    else this.#client.cut();
   }
 
   /** The upstream need not go on. */

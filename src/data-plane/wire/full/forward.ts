@@ -23,6 +23,7 @@ import {
 } from "#data-plane/upstream/response-headers.ts";
 import { outgoingBody } from "./outgoing-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
+import { mayRepeat } from "#data-plane/wire/repeating.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
 import { headerTexts, isStrict, lengthOf, pairsOf } from "./upstream-answer.ts";
@@ -213,8 +214,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   /** A connection that had gone stale: safe to repeat where nothing was answered and repeating changes nothing. */
   #mayRetry(error: unknown): boolean {
     const { exchange, head } = this.#passage;
-    const safe = exchange.method === "GET" || exchange.method === "HEAD" || exchange.method === "OPTIONS";
-    return safe && !this.#retried && !this.#response.headersSent && !hasBody(head) && isConnectionLost(error);
+    if (this.#retried || this.#response.headersSent) return false;
+    return mayRepeat(exchange.method, hasBody(head)) && isConnectionLost(error);
   }
 
   /** No connection came free in time, or too many wait for one. */

@@ -10,6 +10,7 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import { type Exchange, isRefusal, type Passage, routeOf, type Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { Saturation } from "#data-plane/saturation.ts";
@@ -166,8 +167,7 @@ export class FullLane implements ForwardHost {
     metrics.started();
     let metric = OTHER_METRIC;
     response.on("close", () => {
-      // 0: the client got nothing.
-      const status = response.headersSent ? response.statusCode : 0;
+      const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_STATUS;
       metrics.finished(metric, status, (performance.now() - started) / 1000);
     });
     if (this.#connections.draining) response.shouldKeepAlive = false;
