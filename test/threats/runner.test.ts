@@ -25,8 +25,14 @@ import { LIMITS } from "./limits.ts";
 import { LIMITS_CLOCK } from "./limits-clock.ts";
 import { LIMITS_FAILURES } from "./limits-failures.ts";
 import { LIMITS_KEYS } from "./limits-keys.ts";
+import { PATH_HOSTS } from "./path-hosts.ts";
+import { PATH_OVERRIDES } from "./path-overrides.ts";
+import { PATH_TARGETS } from "./path-targets.ts";
 import { RBAC } from "./rbac.ts";
 import { RELOAD } from "./reload.ts";
+import { RESPONSE_CONTENTS } from "./response-contents.ts";
+import { RESPONSE_ENDS } from "./response-ends.ts";
+import { RESPONSE_FRAMING } from "./response-framing.ts";
 import { type Case, runCases } from "./runner.ts";
 import type { Expectation } from "./seen.ts";
 import { sharedWorld } from "./shared-world.ts";
@@ -46,7 +52,13 @@ const SHARED = [
   IDENTITY_NAMES,
   JWT_ALGORITHMS,
   JWT_CLAIMS,
+  PATH_HOSTS,
+  PATH_OVERRIDES,
+  PATH_TARGETS,
   RBAC,
+  RESPONSE_CONTENTS,
+  RESPONSE_ENDS,
+  RESPONSE_FRAMING,
 ].flat();
 const LONE = [
   ADMIN_DEFAULTS,
@@ -75,7 +87,9 @@ const numbered = (letter: string, count: number) =>
 test("every row that is to be green stands in a table, with something to do", () => {
   const wanted = [
     ...numbered("A", 26),
+    ...numbered("B", 20),
     ...numbered("C", 14),
+    ...numbered("D", 10),
     ...numbered("H", 22),
     ...numbered("I", 14),
     "K01",

@@ -3,13 +3,24 @@
  * minus hop-by-hop and what only the gateway may say; lines are never merged. Then what the gateway says.
  */
 import type { Passage } from "#data-plane/exchange.ts";
+import { type Origin, publicLocation } from "./location.ts";
 import { isHopByHop, isIdentityHeader } from "#data-plane/wire/header-names.ts";
 
+/** Which answer it is, and whose. */
+export interface AnswerOrigin {
+  readonly status: number;
+  readonly target: Origin;
+}
+
 /** `raw` is names and values in turn; so is the result. */
-export function clientResponseHeaders(raw: readonly string[], passage: Passage, status: number): string[] {
+export function clientResponseHeaders(
+  raw: readonly string[],
+  passage: Passage,
+  { status, target }: AnswerOrigin,
+): string[] {
   const limitHeaders = passage.limitState.headers();
   const trailers = canHaveTrailers(raw, passage, status);
-  const headers = passedHeaders(raw, status, { trailers, limited: limitHeaders.length > 0 });
+  const headers = passedHeaders(raw, status, { trailers, limited: limitHeaders.length > 0, target });
   headers.push("x-request-id", passage.requestId, ...limitHeaders);
   return headers;
 }
@@ -19,10 +30,12 @@ export interface PassOptions {
   readonly trailers: boolean;
   /** The gateway tells of its own limits, so the upstream's are left out. */
   readonly limited: boolean;
+  readonly target: Origin;
 }
 
 /** The upstream's own fields that pass. */
-export function passedHeaders(raw: readonly string[], status: number, { trailers, limited }: PassOptions): string[] {
+export function passedHeaders(raw: readonly string[], status: number, options: PassOptions): string[] {
+  const { trailers, limited, target } = options;
   const named = connectionOptions(raw);
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -33,7 +46,8 @@ export function passedHeaders(raw: readonly string[], status: number, { trailers
     if (limited && isLimitHeader(name)) continue;
     // Such an answer has no body, and may not say how long it is (RFC 9110 §8.6).
     if (status === 204 && name === "content-length") continue;
-    headers.push(spelled, raw[i + 1] ?? "");
+    const value = raw[i + 1] ?? "";
+    headers.push(spelled, name === "location" ? publicLocation(value, target) : value);
   }
   return headers;
 }

@@ -4,6 +4,7 @@
  */
 import { wallMs } from "#core/clock.ts";
 import type { Passage } from "#data-plane/exchange.ts";
+import type { Origin } from "#data-plane/upstream/location.ts";
 import { passedHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import type { PassedText, ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
@@ -22,25 +23,29 @@ export interface AnswerShape {
   readonly keepsAlive: boolean;
   /** Seconds an idle connection of the client is kept. */
   readonly idleSeconds: number;
+  readonly target: Origin;
 }
 
 export function answerText(head: ResponseHead, passage: Passage, shape: AnswerShape): string {
   const limits = passage.limitState.headers();
-  const passed = passedText(head, shape.framing === "chunked", limits.length > 0);
+  const passed = passedText(head, shape, limits.length > 0);
   let own = passed.dated ? "" : dateLine(wallMs());
   own += `x-request-id: ${passage.requestId}\r\n`;
   for (let i = 0; i < limits.length; i += 2) own += `${limits[i]}: ${limits[i + 1]}\r\n`;
   return `${passed.text}${own}${connectionText(shape)}\r\n`;
 }
 
+/** The target of a head is always the same: it is its connection's. */
 function passedText(
   { status, reason, raw, names, memo }: ResponseHead,
-  trailers: boolean,
+  { framing, target }: AnswerShape,
   limited: boolean,
 ): PassedText {
+  const trailers = framing === "chunked";
   const before = memo.passed;
   if (before?.limited === limited && before.trailers === trailers) return before;
-  const text = statusLine(status, reasonText(reason)) + fieldLines(passedHeaders(raw, status, { trailers, limited }));
+  const text =
+    statusLine(status, reasonText(reason)) + fieldLines(passedHeaders(raw, status, { trailers, limited, target }));
   memo.passed = { trailers, limited, text, dated: names.includes("date") };
   return memo.passed;
 }

@@ -157,9 +157,12 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   #shapeOf(head: ResponseHead, bodiless: boolean): AnswerShape {
     const { mayKeep } = this.#client;
     const { idleSeconds } = this.#lane;
-    if (bodiless || head.framing.kind === "length") return { framing: "as-is", keepsAlive: mayKeep, idleSeconds };
-    if (this.#passage.exchange.httpVersion === "1.1") return { framing: "chunked", keepsAlive: mayKeep, idleSeconds };
-    return { framing: "close", keepsAlive: false, idleSeconds };
+    const target = this.#target;
+    const asIs = bodiless || head.framing.kind === "length";
+    if (asIs) return { framing: "as-is", keepsAlive: mayKeep, idleSeconds, target };
+    if (this.#passage.exchange.httpVersion === "1.1")
+      return { framing: "chunked", keepsAlive: mayKeep, idleSeconds, target };
+    return { framing: "close", keepsAlive: false, idleSeconds, target };
   }
 
   onContent(bytes: Buffer, from: number, to: number): void {

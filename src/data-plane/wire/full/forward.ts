@@ -24,6 +24,7 @@ import { outgoingBody } from "./outgoing-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
+import { FIELD_COUNT_MAX } from "#data-plane/wire/http1/response-reader.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
 /** What a forward needs of the lane. */
@@ -129,17 +130,15 @@ export class Forward implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
     if (status < 200) return this.#passInterim(status, raw);
-    if (!this.#settlement.head(status, raw)) {
-      this.#end(METERING_DOWN);
-      controller.abort(new Error("Usage cannot be recorded"));
-      return;
-    }
+    if (!isStrict(raw)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
+    if (!this.#settlement.head(status, raw)) return this.#giveUp(METERING_DOWN);
     const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
     this.#bytesLeft = bodiless ? null : lengthOf(raw);
     this.#trailers = canHaveTrailers(raw, this.#passage, status);
     // An answer that comes before the body is through leaves the rest of the body on the connection: nothing may follow it.
     if (!this.#request.complete) this.#response.shouldKeepAlive = false;
-    this.#response.writeHead(status, reasonText(reason), clientResponseHeaders(raw, this.#passage, status));
+    const headers = clientResponseHeaders(raw, this.#passage, { status, target: this.#target });
+    this.#response.writeHead(status, reasonText(reason), headers);
     // Heads go out at once: an event stream's first event may be minutes away.
     if (!bodiless && this.#bytesLeft === null) this.#response.flushHeaders();
   }
@@ -170,11 +169,7 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   #passInterim(status: number, raw: readonly string[]): void {
-    if (++this.#interim > INTERIM_MAX) {
-      this.#end(tooManyInterim());
-      this.#controller?.abort(new Error("Too many interim answers"));
-      return;
-    }
+    if (++this.#interim > INTERIM_MAX) return this.#giveUp(tooManyInterim());
     const { socket } = this.#response;
     // Nothing behind the final answer's head.
     if (socket === null || this.#response.headersSent) return;
@@ -219,12 +214,17 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#host.refuse(this.#passage, this.#response, refusal);
   }
 
+  /** Ends with a refusal, and the upstream's work. */
+  #giveUp(refusal: Refusal): void {
+    this.#end(refusal);
+    this.#controller?.abort(new Error(refusal.detail));
+  }
+
   /** The body breaks a limit or is none: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
   cutBody(refusal: Refusal): void {
     if (this.#over) return;
     if (!this.#response.headersSent) this.#settlement.release();
-    this.#end(refusal);
-    this.#controller?.abort(new Error(refusal.detail));
+    this.#giveUp(refusal);
   }
 
   /** The client left: stop the upstream's work. A whole request counts by the rule for status 499, half a one is no request. */
@@ -236,6 +236,12 @@ export class Forward implements Dispatcher.DispatchHandler {
     this.#host.clientAborted();
     this.#controller?.abort(new Error("Client is gone"));
   }
+}
+
+/** undici counts octets but no fields, and reads on where a coding is not exactly `chunked`: then another reader might end elsewhere. */
+function isStrict(raw: readonly string[]): boolean {
+  const codings = raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "transfer-encoding");
+  return raw.length <= FIELD_COUNT_MAX * 2 && (codings.length === 0 || codings.join().toLowerCase() === "chunked");
 }
 
 /** undici gives header lines as buffers, names and values in turn. */

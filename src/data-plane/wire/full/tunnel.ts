@@ -11,6 +11,7 @@ import { METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settlement } from "#data-plane/metering/settlement.ts";
 import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
+import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 
@@ -25,20 +26,22 @@ export interface TunnelParts {
 
 export class Tunnel {
   readonly #parts: TunnelParts;
+  readonly #target: Target;
   /** Status the client got; 0: nothing has been answered yet. */
   #status = 0;
   #timedOut = false;
 
   constructor(parts: TunnelParts) {
     this.#parts = parts;
+    this.#target = parts.passage.route.upstream.pick();
   }
 
   /** Makes the request exactly what the full lane would send, and says where it goes. */
   prepare(): string {
     const { passage, request } = this.#parts;
-    const target = passage.route.upstream.pick();
+    const { url } = this.#target;
     const headers: Record<string, string | string[]> = {};
-    const flat = [...upstreamRequestHeaders(passage, target.url.host), "connection", "Upgrade", "upgrade", "websocket"];
+    const flat = [...upstreamRequestHeaders(passage, url.host), "connection", "Upgrade", "upgrade", "websocket"];
     for (let i = 0; i < flat.length; i += 2) {
       const name = (flat[i] ?? "").toLowerCase();
       const before = headers[name];
@@ -47,7 +50,7 @@ export class Tunnel {
     }
     Object.defineProperty(request, "headers", { value: headers });
     request.url = passage.target;
-    return target.url.href;
+    return url.href;
   }
 
   /** Follows the upstream request. Called before http-proxy-3 adds its own listeners, so these come first. */
@@ -114,7 +117,7 @@ export class Tunnel {
     response.writeHead(
       status,
       reasonText(answer.statusMessage),
-      clientResponseHeaders(answer.rawHeaders, passage, status),
+      clientResponseHeaders(answer.rawHeaders, passage, { status, target: this.#target }),
     );
     pipeline(answer, response, (error) => {
       if (error === undefined || error === null) socket.end();

@@ -6,7 +6,8 @@
 import { FieldsReader } from "./fields-reader.ts";
 import { CR, FIELD, LF, SP } from "./octets.ts";
 
-const FIELD_COUNT_MAX = 256;
+/** Fields a head may have. */
+export const FIELD_COUNT_MAX = 256;
 const LENGTH = /^(0|[1-9]\d{0,15})$/;
 /** `HTTP/1.1 200`. */
 const STATUS_BYTES = 12;
