@@ -1,4 +1,5 @@
 /** A20–A22, A24: what stands in a body, or behind it, and whether anybody takes it for another request. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { until } from "#test/support/until.ts";
@@ -11,6 +12,8 @@ import type { World } from "./world.ts";
 /** Bytes of an unread body that are read past. */
 const READ_PAST_BYTES_MAX = 64 * 1024;
 const SPLIT_GAP_MS = 1;
+/** Time in which a second request would be under way beside the first. */
+const SLOW_ANSWER_MS = 50;
 
 /** Whatever takes it for a request of its own, gets it let in and charged. */
 const smuggled = (world: World) => get("/private/smuggled", keyOf(world));
@@ -47,6 +50,27 @@ function threeRequests(world: World): readonly string[] {
 /** What the app got of the requests behind the first `from`, byte for byte; a body without its chunks, which are cut as they come. */
 function received({ upstream }: World, from: number): readonly string[] {
   return upstream.requests.slice(from).map(({ head, body }) => head + body.toString("latin1"));
+}
+
+/** How many requests of one client were under way at once, of several that it sent ahead. */
+async function underWayAtOnce(world: World): Promise<number> {
+  const { wire } = world;
+  let underWay = 0;
+  let most = 0;
+  wire.script(({ socket, whole }) => {
+    most = Math.max(most, ++underWay);
+    void whole
+      .then(() => sleep(SLOW_ANSWER_MS))
+      .then(() => {
+        underWay--;
+        socket.write(answer(200, "ok"));
+      });
+  });
+  const one = requestHead("POST", "/several/x", ["Content-Length: 5", keyOf(world)]);
+  const sent = `${one}hello${one}hello${one}hello${GOODBYE}`;
+  const seen = await rawExchange(world.gateway.port, sent, { idleMs: 5000 });
+  expect(seen.responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  return most;
 }
 
 export const FRAMING_BODIES: readonly Row[] = [
@@ -150,7 +174,7 @@ export const FRAMING_BODIES: readonly Row[] = [
   {
     id: "A24",
     class: "framing",
-    name: "three requests are three, in order, however their bytes are cut, and the app gets the same bytes each time",
+    name: "three requests are three, one after the other, however their bytes are cut, and the app gets the same bytes each time",
     timeoutMs: 120_000,
     story: async (world) => {
       const bytes = threeRequests(world).join("");
@@ -173,6 +197,14 @@ export const FRAMING_BODIES: readonly Row[] = [
         first ??= received(world, from);
         expect({ what, ...seen, received: received(world, from) }).toEqual({ what, ...wanted, received: first });
       }
+      expect(await underWayAtOnce(world)).toBe(1);
+      const many = Array.from({ length: 100 }, (_, at) => get(`/private/${at}`, keyOf(world)));
+      expect(await conversation(world, many.join("") + GOODBYE)).toEqual({
+        statuses: Array.from({ length: 101 }, () => 200),
+        targets: [...many.map((_, at) => `/private/${at}`), "/public/goodbye"],
+        usage: 100,
+        closed: true,
+      });
       expect(first?.map((text) => text.endsWith("hello") || text.endsWith("helloyou"))).toEqual([true, true, false]);
     },
   },

@@ -6,6 +6,7 @@ import { until } from "#test/support/until.ts";
 import { ask, saying } from "./asked.ts";
 import type { Row } from "./runner.ts";
 import { answer } from "./wire-app.ts";
+import type { World } from "./world.ts";
 import { get, keyOf } from "./expectations.ts";
 
 const INTERIM_MAX = 16;
@@ -73,6 +74,25 @@ const NO_BODIES: Readonly<Record<string, string>> = {
 
 const POISON = answer(200, "poison");
 
+/**
+ * What a client gets who waits for the connection on which these bytes are the answer to somebody else. In one write: what an app says
+ * behind an answer when the next request is on its way already, nobody can tell from the answer to that one.
+ */
+async function nextInLine(world: World, bytes: string): Promise<string | undefined> {
+  const { gateway, wire } = world;
+  wire.script(({ socket, head }) => void (head.includes("/wire/second") && socket.write(answer(200, "second"))));
+  const asked = (target: string) =>
+    rawExchange(gateway.port, get(target, keyOf(world)), { responses: 1, idleMs: 5000 });
+  const first = asked("/wire/first");
+  await until("the app has the first", () => wire.calls.length === 1);
+  const second = asked("/wire/second");
+  // Behind the second in the gateway's one worker, so when it is answered the second waits.
+  await asked("/private/x");
+  wire.calls[0]?.socket.write(bytes);
+  await first;
+  return (await second).responses[0]?.body.toString("latin1");
+}
+
 export const RESPONSE_FRAMING: readonly Row[] = [
   {
     id: "D01",
@@ -123,6 +143,7 @@ export const RESPONSE_FRAMING: readonly Row[] = [
         const second = await ask(world, saying(answer(200, "second")));
         expect.soft(second, what).toMatchObject({ status: 200, body: "second", usage: 1 });
         expect.soft(second.answer.responses, what).toHaveLength(1);
+        expect.soft(await nextInLine(world, pieces.join("")), what).toBe("second");
       }
     },
   },

@@ -51,7 +51,9 @@ export function worldConfig(
       app: { targets: [upstream] },
       trusting: { targets: [upstream], credentials: "pass" },
       based: { targets: [`${upstream}/base`] },
-      wire: { targets: [wire ?? upstream] },
+      // One connection: what stays on it would be the next request's.
+      several: { targets: [wire ?? upstream] },
+      wire: { targets: [wire ?? upstream], connections: 1 },
     },
     routes: ROUTES,
   };
@@ -71,6 +73,7 @@ const ROUTES = [
   { name: "once", match: { path: "/once/**" }, rates: ["once"], ...charged },
   { name: "passing", match: { path: "/passing/**" }, ...charged, upstream: "trusting" },
   { name: "wire", match: { path: "/wire/**" }, ...charged, upstream: "wire" },
+  { name: "several", match: { path: "/several/**" }, ...charged, upstream: "several" },
   { name: "based", match: { path: "/based/**" }, ...charged, upstream: "based" },
   { name: "hosted", match: { host: "hosted.example", path: "/hosted/**" }, ...charged },
   { name: "tokens", match: { path: "/tokens/**" }, schemes: ["jwt"], ...charged },

@@ -126,26 +126,20 @@ export class Forward implements Dispatcher.DispatchHandler {
     return outgoingBody(this.#request, chunked, {
       bytesMax,
       onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
-      onChunk: (chunk) => {
-        if (measurement?.wantsRequest === true) measurement.requestChunk(chunk);
-        if (this.#controller !== null) this.#patience?.refresh();
-      },
+      onChunk: measurement?.wantsRequest === true ? (chunk) => measurement.requestChunk(chunk) : null,
     });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#waitNoMore();
     this.#controller = controller;
-    if (this.#over) return controller.abort(new Error("Request is over"));
-    // undici's own timeout begins anew with every octet of a head.
-    this.#waitAtMost(this.#passage.runtime.settings.server.limits.requestTimeoutMs, () => this.#noAnswer());
+    if (this.#over) controller.abort(new Error("Request is over"));
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
     if (status < 200) return this.#passInterim(status, raw);
-    this.#waitNoMore();
     if (!isStrict(raw)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
     if (!this.#settlement.head(status, raw)) return this.#giveUp(METERING_DOWN);
     const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
@@ -240,10 +234,6 @@ export class Forward implements Dispatcher.DispatchHandler {
       return;
     }
     this.#host.refuse(this.#passage, this.#response, refusal);
-  }
-
-  #noAnswer(): void {
-    this.#giveUp(timedOut(this.#passage.route.upstream.name));
   }
 
   /** Ends with a refusal, and the upstream's work. */
