@@ -1,8 +1,8 @@
 /**
- * What the rows about exhaustion stand on: gateways of one lane, connections by the hundred. Attacks nothing.
+ * What the rows about exhaustion stand on: gateways of one lane, connections by the hundred, the memory of a process. Attacks nothing.
  * Every row is shown on both lanes in one run, whatever TOLLGATE_LANE says.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { GatewayOptions } from "#test/support/process.ts";
 import { ADMIN_TOKEN, type Scene, startScene } from "#test/support/scene.ts";
@@ -80,4 +80,9 @@ export class SilentCrowd implements Disposable {
 /** Files the process has open (Linux). */
 export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+/** Memory the process holds, in bytes (Linux). */
+export function residentBytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  return Number(kib) * 1024;
 }

@@ -30,6 +30,9 @@ const DRAIN_BYTES_MAX = 64 * 1024;
 /** Time a refused client has to send them. */
 const DRAIN_MS = 5000;
 
+/** How often node looks for clients whose head is late: often enough that they are gone within a second of their time. */
+const CHECK_MS = 250;
+
 type RefusedVerdict = Extract<Verdict, { kind: "refused" }>;
 
 export interface LaneParts {
@@ -60,7 +63,7 @@ export class FullLane implements ForwardHost {
         headersTimeout: limits.headerTimeoutMs,
         requestTimeout: 0,
         keepAliveTimeout: limits.idleTimeoutMs,
-        connectionsCheckingInterval: 1000,
+        connectionsCheckingInterval: CHECK_MS,
         insecureHTTPParser: false,
         requireHostHeader: true,
         shouldUpgradeCallback: isWebSocket,
