@@ -130,8 +130,14 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const bytesMax = this.#relay?.bodyBytesMax ?? PAST_BYTES_MAX;
     if (read <= bytesMax) {
       if (this.#relay?.content(bytes, from, to) === false) this.#connection.pause();
-    } else if (this.#relay === null) this.#connection.close();
+    } else if (this.#relay === null) this.#pastEnough();
     else this.#relay.cutBody(bodyRefusal(bytesMax));
+  }
+
+  /** Too much of a refused body comes: closes, behind the answer if that is still to go out. */
+  #pastEnough(): void {
+    if (this.#queued) this.#closes = true;
+    else this.#connection.close();
   }
 
   onBodyEnd(): void {

@@ -22,6 +22,8 @@ import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
+import { TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
+import { headBytes } from "./head-size.ts";
 import { awaitRest, rest } from "./patience.ts";
 import { parserErrorAnswer } from "./parser-errors.ts";
 
@@ -131,7 +133,10 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+    const { headerBytesMax } = this.#parts.gate.runtime.settings.server.limits;
+    const isTooLarge = headBytes(method, url, rawHeaders) > headerBytesMax;
+    const head = isTooLarge ? TOO_LARGE : readHead(rawHeaders, httpVersion);
+    return { method, target: url, httpVersion, head, peer };
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
