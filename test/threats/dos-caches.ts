@@ -50,6 +50,9 @@ export function dosCaches(lane: Lane): readonly LoneRow[] {
   ];
 }
 
+/** As good as random ones, and sooner made. */
+const stranger = (number: number) => `tg_sk_live_stranger${number}`;
+
 async function strangersInProcess(): Promise<void> {
   const pepper = new Uint8Array(32);
   const good = newKey("tg", "live");
@@ -67,15 +70,20 @@ async function strangersInProcess(): Promise<void> {
   expect(await ask(good)).toBe(record);
   let atHalf = 0;
   for (let number = 0; number < STRANGERS; number++) {
-    // As random as any, and sooner made.
-    await ask(`tg_sk_live_stranger${number}`);
+    await ask(stranger(number));
     if (number === STRANGERS / 2) atHalf = process.memoryUsage().heapUsed;
   }
   expect(asked).toBe(STRANGERS + 1);
   expect(process.memoryUsage().heapUsed - atHalf).toBeLessThan(GROWTH_MAX);
+  // The first strangers are forgotten, the last one is not.
+  expect([stranger(0), stranger(STRANGERS - 1)].map(ask).map((answer) => answer instanceof Promise)).toEqual([
+    true,
+    false,
+  ]);
+  expect(asked).toBe(STRANGERS + 2);
   // Remembered: no promise, no question.
   expect(ask(good)).toBe(record);
-  expect(asked).toBe(STRANGERS + 1);
+  expect(asked).toBe(STRANGERS + 2);
 }
 
 async function strangersAtTheDoor(lane: Lane): Promise<void> {
