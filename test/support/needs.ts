@@ -7,8 +7,9 @@ import { fakeTimeLibrary } from "./faketime.ts";
 
 /**
  * `strace`: with leave to attach to a running process and to change its system calls. `prlimit`: of util-linux. `faketime`: its library.
+ * `slowhttptest`: of Debian.
  */
-export type Tool = "strace" | "prlimit" | "faketime";
+export type Tool = "strace" | "prlimit" | "faketime" | "slowhttptest";
 
 const tried = new Map<Tool, string | null>();
 
@@ -31,11 +32,18 @@ function lackOf(tool: Tool): string | null {
   try {
     if (tool === "faketime") return fakeTimeLibrary() === null ? "no libfaketime" : null;
     if (tool === "prlimit") execFileSync("prlimit", ["--pid", String(process.pid)], { stdio: "pipe", timeout: TRY_MS });
+    else if (tool === "slowhttptest") trySlowHttpTest();
     else tryStrace();
     return null;
   } catch (error) {
     return error instanceof Error ? error.message.trim() : String(error);
   }
+}
+
+/** Its help ends with 1. */
+function trySlowHttpTest(): void {
+  const { error } = spawnSync("slowhttptest", ["-h"], { stdio: "ignore", timeout: TRY_MS });
+  if (error !== undefined) throw error;
 }
 
 /** All ways the tests use it: to kill a program it starts, to be slow with one at little cost, and on a process that runs already. */

@@ -2,7 +2,7 @@
  * A bare server behind the gateway for tests that answer before the request is whole, write odd bytes or break off:
  * the handler has node's own objects. For whole requests and their records see upstream.ts.
  */
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from "node:net";
 
 export interface TestServer<S = Server> extends AsyncDisposable {
@@ -11,8 +11,8 @@ export interface TestServer<S = Server> extends AsyncDisposable {
   readonly server: S;
 }
 
-export function startServer(handler: RequestListener): Promise<TestServer> {
-  return listen(createServer(handler));
+export function startServer(handler: RequestListener, options: ServerOptions = {}): Promise<TestServer> {
+  return listen(createServer(options, handler));
 }
 
 /** The handler gets each connection. */

@@ -1,8 +1,8 @@
 /**
- * What the rows about exhaustion stand on: gateways of one lane, connections by the hundred. Attacks nothing.
+ * What the rows about exhaustion stand on: gateways of one lane, connections by the hundred, the memory of a process. Attacks nothing.
  * Every row is shown on both lanes in one run, whatever TOLLGATE_LANE says.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { GatewayOptions } from "#test/support/process.ts";
 import { ADMIN_TOKEN, type Scene, startScene } from "#test/support/scene.ts";
@@ -19,12 +19,14 @@ export interface DosOptions {
   readonly upstream?: Json;
   readonly config?: Json;
   readonly handler?: UpstreamHandler;
+  /** Where requests go; left out, to the scene's own upstream. */
+  readonly target?: string;
   readonly gateway?: GatewayOptions;
 }
 
 /** One worker, one upstream, `/open/**` for everybody and the rest for callers who are charged. */
 export async function startDos(lane: Lane, options: DosOptions = {}): Promise<Scene> {
-  const { server, limits = {}, upstream, config, handler = plain, gateway } = options;
+  const { server, limits = {}, upstream, config, handler = plain, target, gateway } = options;
   return await startScene({
     config: {
       server: { lane, workers: 1, adminToken: ADMIN_TOKEN, limits, ...server },
@@ -36,6 +38,7 @@ export async function startDos(lane: Lane, options: DosOptions = {}): Promise<Sc
     },
     handler,
     ...(upstream === undefined ? {} : { upstream }),
+    ...(target === undefined ? {} : { target }),
     ...(gateway === undefined ? {} : { gateway }),
   });
 }
@@ -80,4 +83,18 @@ export class SilentCrowd implements Disposable {
 /** Files the process has open (Linux). */
 export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+/** Memory the process holds, in bytes (Linux). */
+export function residentBytes(pid: number): number {
+  return statusBytes(pid, "VmRSS");
+}
+
+/** The most it ever held. */
+export function peakBytes(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+function statusBytes(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]);
 }

@@ -1,9 +1,10 @@
-/** The rows about exhaustion, on both lanes in one run. */
+/** The rows about exhaustion, on both lanes in one run. Slow clients: `dos-slow.test.ts`; floods: `dos-floods.test.ts`. */
 import { describe } from "vitest";
 import { dosConnections } from "./dos-connections.ts";
+import { dosLogs } from "./dos-logs.ts";
 import { dosOverload } from "./dos-overload.ts";
 import { testLoneRows } from "./runner.ts";
 
 describe.each(["auto", "full"] as const)("lane %s", (lane) => {
-  testLoneRows([dosConnections(lane), dosOverload(lane)].flat());
+  testLoneRows([dosConnections(lane), dosLogs(lane), dosOverload(lane)].flat());
 });

@@ -24,7 +24,7 @@ import {
 import { outgoingBody } from "./outgoing-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { mayRepeat } from "#data-plane/wire/repeating.ts";
-import { BUSY, invalidAnswer, timedOut, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
+import { BUSY, invalidAnswer, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
 import { headerTexts, isStrict, lengthOf, pairsOf } from "./upstream-answer.ts";
 import { isConnectionLost, refusalOf } from "./upstream-errors.ts";

@@ -19,13 +19,14 @@ import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
-import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
-import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
+import { readHead, type RequestHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
+import { headBytes } from "./head-size.ts";
 import { awaitRest, drains, rest } from "./patience.ts";
 import { isGarbage, parserErrorAnswer } from "./parser-errors.ts";
 import { whenDecided } from "./when-decided.ts";
@@ -138,12 +139,17 @@ export class FullLane implements ForwardHost {
   }
 
   #exchangeOf(request: IncomingMessage): Exchange {
-    const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
+    const { socket, method = "", url = "", httpVersion } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
+    return { method, target: url, httpVersion, head: this.#headOf(request), peer };
+  }
+
+  #headOf({ method = "", url = "", httpVersion, rawHeaders }: IncomingMessage): RequestHead | Refusal {
     // node reads 0.9 and 2.0 as well, and answers them as 1.1.
-    const head = httpVersion === "1.1" || httpVersion === "1.0" ? readHead(rawHeaders, httpVersion) : SYNTAX;
-    return { method, target: url, httpVersion, head, peer };
+    if (httpVersion !== "1.1" && httpVersion !== "1.0") return SYNTAX;
+    const { headerBytesMax } = this.#parts.gate.runtime.settings.server.limits;
+    return headBytes(method, url, rawHeaders) > headerBytesMax ? TOO_LARGE : readHead(rawHeaders, httpVersion);
   }
 
   /** One request of a connection after the other: whoever sends ahead relies on their order, and the one before may end the connection. */

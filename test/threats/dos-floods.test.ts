@@ -1,0 +1,12 @@
+/** The rows about floods, on both lanes in one run. */
+import { describe } from "vitest";
+import { DOS_CACHES, dosCaches } from "./dos-caches.ts";
+import { dosFloods } from "./dos-floods.ts";
+import { dosMemory } from "./dos-memory.ts";
+import { testLoneRows } from "./runner.ts";
+
+testLoneRows(DOS_CACHES);
+
+describe.each(["auto", "full"] as const)("lane %s", (lane) => {
+  testLoneRows([dosFloods(lane), dosCaches(lane), dosMemory(lane)].flat());
+});
