@@ -18,12 +18,16 @@ export const PLAIN_COUNTERS = [
   "lookups",
   "shadow_refusals",
   "meter_faults",
+  "lane_handovers",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
+export const LANES = ["fast", "full"] as const;
+export type LaneName = (typeof LANES)[number];
 
 const REFUSALS_AT = 0;
 const PLAIN_AT = REFUSALS_AT + ERROR_CODES.length;
-const IN_FLIGHT_AT = PLAIN_AT + PLAIN_COUNTERS.length;
+const LANES_AT = PLAIN_AT + PLAIN_COUNTERS.length;
+const IN_FLIGHT_AT = LANES_AT + LANES.length;
 const DURATION_SUM_AT = IN_FLIGHT_AT + 1;
 const DURATION_AT = DURATION_SUM_AT + 1;
 const ROUTES_AT = DURATION_AT + DURATION_BOUNDS_S.length + 1;
@@ -56,8 +60,9 @@ export class WorkerMetrics {
     this.#add(PLAIN_AT + PLAIN_COUNTERS.indexOf(counter), amount);
   }
 
-  started(): void {
+  started(lane: LaneName): void {
     this.#add(IN_FLIGHT_AT, 1);
+    this.#add(lane === "fast" ? LANES_AT : LANES_AT + 1, 1);
   }
 
   /** A request is over: `route` is its place in `Snapshot.routeMetrics`, or the last place for none. */
@@ -75,6 +80,8 @@ export class WorkerMetrics {
 export interface MetricsSum {
   readonly refusals: Readonly<Record<string, number>>;
   readonly plain: Readonly<Record<PlainCounter, number>>;
+  /** Requests that each lane has taken. */
+  readonly lanes: Readonly<Record<LaneName, number>>;
   readonly inFlight: number;
   readonly durationSum: number;
   /** Not cumulative; one more place than bounds, for what is slower than all. */
@@ -97,6 +104,7 @@ export function sumMetrics(buffer: SharedArrayBuffer): MetricsSum {
       PlainCounter,
       number
     >,
+    lanes: { fast: cell(LANES_AT), full: cell(LANES_AT + 1) },
     inFlight: cell(IN_FLIGHT_AT),
     durationSum: cell(DURATION_SUM_AT),
     durations: [...DURATION_BOUNDS_S, 0].map((_, index) => cell(DURATION_AT + index)),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { type Connection, connectionToEach, openConnection } from "#test/support/connection.ts";
+import { metricOf } from "#test/support/metrics.ts";
 import { sceneConfig, startScene } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
@@ -161,6 +162,28 @@ test("a request under way when the file changes is finished by the rules it bega
   expect((await answer)?.text()).toBe("late");
   upstream.answer();
 });
+
+test("another lane needs a restart, and is asked for until it comes", async () => {
+  const other = process.env.TOLLGATE_LANE === "full" ? "auto" : "full";
+  const before = await lanes();
+  for (let times = 1; times <= 2; times++) {
+    await gateway.reload({ ...good, server: { ...Object(good.server), lane: other } });
+    const lines = await until("the warning is logged", () => {
+      const all = gateway.logs().filter(({ event }) => event === "restart-needed");
+      return all.length === times ? all : null;
+    });
+    expect(lines.at(-1)?.settings).toEqual(["server.lane"]);
+    expect(await statusOnEach("/anything")).toEqual([200, 200]);
+  }
+  const after = await lanes();
+  const used = other === "full" ? "fast" : "full";
+  expect({ ...after, [used]: after[used] - before[used] }).toEqual({ ...before, [used]: 4 });
+});
+
+async function lanes(): Promise<{ fast: number; full: number }> {
+  const of = (lane: string) => metricOf(gateway, `tollgate_lane_requests_total{lane="${lane}"}`);
+  return { fast: await of("fast"), full: await of("full") };
+}
 
 test("settings that need a restart are named and change nothing", async () => {
   await gateway.reload({ ...good, server: { ...Object(good.server), workers: 1, listen: "127.0.0.1:1" } });

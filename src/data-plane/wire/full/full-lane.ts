@@ -21,7 +21,7 @@ import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { awaitRest } from "./patience.ts";
-import { parserErrorAnswer } from "./parser-errors.ts";
+import { parserRefusal, responseBytes } from "./parser-errors.ts";
 
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -91,10 +91,22 @@ export class FullLane implements ForwardHost {
   #unreadable(error: Error, socket: Duplex): void {
     if (this.#unreadableSockets.has(socket)) return;
     this.#unreadableSockets.add(socket);
-    const { gate, refusals } = this.#parts;
-    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
-    if (answer === null || !socket.writable) socket.destroy();
-    else this.#connections.endWith(socket, answer);
+    const refusal = parserRefusal(error);
+    if (refusal === null || !socket.writable) socket.destroy();
+    else this.#connections.endWith(socket, this.#answerToNoRequest({ ...refusal, close: true }, socket));
+  }
+
+  /** The bytes of the answer to what is no request, which counts as one all the same. */
+  #answerToNoRequest(refusal: Refusal, socket: Duplex): Buffer {
+    const { metrics, refusals } = this.#parts;
+    const { requestId, runtime } = this.#refusedBefore(refusal);
+    const client = "remoteAddress" in socket ? String(socket.remoteAddress) : "";
+    const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
+    refusals.refused(refusal, requestId, "", "", client);
+    metrics.refused(refusal.code);
+    metrics.started("full");
+    metrics.finished(OTHER_METRIC, local.status, 0);
+    return responseBytes(local);
   }
 
   get settler(): Settler {
@@ -131,7 +143,7 @@ export class FullLane implements ForwardHost {
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
-    metrics.started();
+    metrics.started("full");
     let metric = OTHER_METRIC;
     this.#connections.began(response);
     response.on("close", () => {

@@ -1,24 +1,12 @@
 /** Answers to bytes that node's parser refuses: no request exists, so the connection gets one answer and is closed. Worker thread. */
 import { STATUS_CODES } from "node:http";
-import type { Duplex } from "node:stream";
 import type { Refusal } from "#core/errors.ts";
-import type { RefusalLog } from "#data-plane/refusal-log.ts";
-import type { Runtime } from "#data-plane/runtime.ts";
 import { SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
-import { type LocalResponse, refusalResponse } from "#data-plane/wire/refusal-response.ts";
-
-/** The bytes of the answer, null when there is nobody to answer. */
-export function parserErrorAnswer(error: Error, socket: Duplex, runtime: Runtime, log: RefusalLog): Buffer | null {
-  const refusal = refusalOf(error);
-  if (refusal === null) return null;
-  const requestId = runtime.traces.requestId();
-  log.refused(refusal, requestId, "", "", "remoteAddress" in socket ? String(socket.remoteAddress) : "");
-  return responseBytes(refusalResponse({ ...refusal, close: true }, requestId, runtime.settings.errors.format));
-}
+import type { LocalResponse } from "#data-plane/wire/refusal-response.ts";
 
 /** null: the peer is gone, there is nobody to answer. */
-function refusalOf(error: Error): Refusal | null {
+export function parserRefusal(error: Error): Refusal | null {
   const code = "code" in error ? String(error.code) : "";
   if (code === "ECONNRESET" || code === "EPIPE") return null;
   if (code === "HPE_HEADER_OVERFLOW") return TOO_LARGE;
