@@ -7,7 +7,7 @@ import type { Passage } from "#data-plane/exchange.ts";
 import { passedHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import type { PassedText, ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
-import { dateLine } from "./date-line.ts";
+import { dateLine } from "#data-plane/wire/date-line.ts";
 
 /** How the client is told where the body ends. */
 export type AnswerFraming =

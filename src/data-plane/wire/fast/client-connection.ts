@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { isRefusal } from "#data-plane/exchange.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { CUT_HEAD, SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
+import { CR, LF } from "#data-plane/wire/http1/octets.ts";
 import { RequestReader, type RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import { Outgoing } from "#data-plane/wire/outgoing.ts";
 import { isWebSocket } from "#data-plane/wire/websocket.ts";
@@ -98,7 +99,7 @@ export class ClientConnection implements RequestConnection {
       return;
     }
     this.#headBytes = 0;
-    if ("code" in start) this.#request.refuseAll(start);
+    if ("code" in start) this.#request.refuseAll(start, this.#reader.method);
     else this.#begin(start, bytes, this.#reader.end, length);
   }
 
@@ -159,7 +160,7 @@ export class ClientConnection implements RequestConnection {
   #ended(): void {
     if (this.#closing) this.socket.end();
     else if (!this.#request.isNone) this.#request.onEnd();
-    else if (this.#headBytes > 0) this.#request.refuseAll(CUT_HEAD);
+    else if (this.#held !== null && !isBlank(this.#held)) this.#request.refuseAll(CUT_HEAD, this.#reader.method);
     else this.socket.end();
   }
 
@@ -192,6 +193,11 @@ export class ClientConnection implements RequestConnection {
     const { headerTimeoutMs, idleTimeoutMs } = this.lane.limits;
     const rests = this.#requests > 0 && this.#headBytes === 0;
     if (rests && waitedMs > idleTimeoutMs) this.close();
-    else if (!rests && waitedMs > headerTimeoutMs) this.#request.refuseAll(SLOW_HEAD);
+    else if (!rests && waitedMs > headerTimeoutMs) this.#request.refuseAll(SLOW_HEAD, this.#reader.method);
   }
+}
+
+/** Nothing but line ends, which may stand before a request (RFC 9112 §2.2). */
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((octet) => octet === CR || octet === LF);
 }

@@ -10,7 +10,7 @@ import type { Refusal } from "#core/errors.ts";
 import { isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
 import { bodyRefusal } from "#data-plane/gate.ts";
 import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
-import { hasBody, type RequestHead } from "#data-plane/wire/head.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
 import type { RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import type { Outgoing } from "#data-plane/wire/outgoing.ts";
 import type { Sender } from "#data-plane/wire/turn.ts";
@@ -76,10 +76,10 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     void verdict.then((decided) => this.#decided(decided, start));
   }
 
-  /** What came is no request: says so and closes. */
-  refuseAll(refusal: Refusal): void {
+  /** What came is no request: says so and closes. `method` as far as it is known. */
+  refuseAll(refusal: Refusal, method: string): void {
     this.#start();
-    this.#refused(refusedBefore(this.#lane, refusal), null, "");
+    this.#refused(refusedBefore(this.#lane, refusal), null, method);
   }
 
   #start(): void {
@@ -183,7 +183,6 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const { requestId, runtime, route, exchange, head } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
     const verdict = { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route } as const;
-    this.out.drop();
     this.#refused(verdict, head, exchange.method, exchange.target);
   }
 
@@ -209,7 +208,7 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
 
   /** Whether what is left of the body is small enough to read past. */
   #canReadPast(head: RequestHead): boolean {
-    if (!hasBody(head) || (this.#relay !== null && this.#body === null)) return true;
+    if (this.#relay !== null && this.#body === null) return true;
     return !head.chunked && head.expects === "nothing" && (head.contentLength ?? 0) <= PAST_BYTES_MAX;
   }
 

@@ -3,7 +3,7 @@ import type { Refusal } from "#core/errors.ts";
 import { wallMs } from "#core/clock.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
-import { dateLine } from "./date-line.ts";
+import { dateLine } from "#data-plane/wire/date-line.ts";
 
 export interface RefusalShape {
   readonly requestId: string;

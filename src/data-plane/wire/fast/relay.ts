@@ -91,7 +91,8 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     let hasRoom = true;
     for (const piece of early) hasRoom = connection.write(piece, 0, piece.length);
     if (this.#bodyEnded && this.#body !== "none") connection.endBody();
-    else if (hasRoom) this.#client.resumeBody();
+    // Also behind the end of the body: a client that leaves is heard of only while it is read.
+    if (hasRoom) this.#client.resumeBody();
   }
 
   onUnreachable(): void {
@@ -157,8 +158,12 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   #shapeOf(head: ResponseHead, bodiless: boolean): AnswerShape {
     const { mayKeep } = this.#client;
     const { idleSeconds } = this.#lane;
-    if (bodiless || head.framing.kind === "length") return { framing: "as-is", keepsAlive: mayKeep, idleSeconds };
-    if (this.#passage.exchange.httpVersion === "1.1") return { framing: "chunked", keepsAlive: mayKeep, idleSeconds };
+    const isNew = this.#passage.exchange.httpVersion === "1.1";
+    // Older clients keep a connection only behind an answer that says how long it is.
+    const isTold = isNew || (head.framing.kind === "length" && head.status !== 204);
+    if (bodiless || head.framing.kind === "length")
+      return { framing: "as-is", keepsAlive: mayKeep && isTold, idleSeconds };
+    if (isNew) return { framing: "chunked", keepsAlive: mayKeep, idleSeconds };
     return { framing: "close", keepsAlive: false, idleSeconds };
   }
 

@@ -1,4 +1,5 @@
 /** What the metrics hear of one request of the fast lane. Worker thread. */
+import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { LaneParts } from "./lane-parts.ts";
 
@@ -22,6 +23,7 @@ export class RequestRecord {
   }
 
   end(): void {
-    this.#lane.metrics.finished(this.metric, this.status, (this.#lane.turn.nowMs() - this.#startedMs) / 1000);
+    const status = this.status === 0 ? CLIENT_CLOSED_STATUS : this.status;
+    this.#lane.metrics.finished(this.metric, status, (this.#lane.turn.nowMs() - this.#startedMs) / 1000);
   }
 }

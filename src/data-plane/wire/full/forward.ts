@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import { errors, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Refusal } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
@@ -20,9 +20,12 @@ import {
   passedTrailers,
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
+import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
 import { cappedBody } from "./capped-body.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
-import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
+import { isSoundAnswer } from "#data-plane/wire/http1/response-reader.ts";
+import { BUSY, invalidAnswer, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
+import { isConnectionLost, refusalOf } from "./dispatch-errors.ts";
 import { watchBody } from "./patience.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
@@ -124,6 +127,11 @@ export class Forward implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
+    if (!isSoundAnswer(raw, reason)) {
+      this.#end(invalidAnswer(this.#passage.route.upstream.name));
+      controller.abort(new Error("Answer is not HTTP"));
+      return;
+    }
     if (status < 200) return this.#passInterim(status, raw);
     if (!this.#settlement.head(status, raw)) {
       this.#end(METERING_DOWN);
@@ -193,14 +201,15 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.start();
       return;
     }
-    this.#end(refusalOf(error, this.#passage));
+    this.#end(refusalOf(error, this.#passage.route.upstream.name));
   }
 
   /** A connection that had gone stale: safe to repeat where nothing was answered and repeating changes nothing. */
   #mayRetry(error: unknown): boolean {
     const { exchange, head } = this.#passage;
     const safe = exchange.method === "GET" || exchange.method === "HEAD" || exchange.method === "OPTIONS";
-    return safe && !this.#retried && !this.#response.headersSent && !hasBody(head) && isConnectionLost(error);
+    const isUnanswered = !this.#response.headersSent && this.#interim === 0;
+    return safe && !this.#retried && isUnanswered && !hasBody(head) && isConnectionLost(error);
   }
 
   /** Ends with a refusal, or, when an answer is under way, by cutting it off: a clean end would pass for a whole answer. */
@@ -213,6 +222,11 @@ export class Forward implements Dispatcher.DispatchHandler {
       return;
     }
     this.#host.refuse(this.#passage, this.#response, refusal);
+  }
+
+  /** The rest of the body is no HTTP. */
+  breakBody(): void {
+    this.#cutBody(BROKEN_BODY);
   }
 
   /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
@@ -250,30 +264,4 @@ function pairsOf(raw: readonly string[]): [string, string][] {
 function lengthOf(raw: readonly string[]): number | null {
   const at = raw.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
   return at === -1 ? null : Number(raw[at + 1]);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
-function isConnectionLost(error: unknown): boolean {
-  return ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"].includes(codeOf(error));
-}
-
-/** undici has three kinds of error for bytes that are no answer, and an assertion for a 101 that nobody asked for. */
-function isNotHttp(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError ||
-    code.startsWith("HPE_") ||
-    code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" ||
-    code === "ERR_ASSERTION"
-  );
-}
-
-function refusalOf(error: unknown, passage: Passage): Refusal {
-  const { name } = passage.route.upstream;
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return timedOut(name);
-  return isNotHttp(error) ? invalidAnswer(name) : unreachable(name);
 }

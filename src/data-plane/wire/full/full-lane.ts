@@ -10,13 +10,16 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import { type Exchange, isRefusal, type Passage, type Verdict } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
+import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
+import { CUT_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { readHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
+import { SYNTAX } from "#data-plane/wire/http1/request-reader.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
@@ -57,7 +60,8 @@ export class FullLane implements ForwardHost {
         keepAliveTimeout: limits.idleTimeoutMs,
         connectionsCheckingInterval: 1000,
         insecureHTTPParser: false,
-        requireHostHeader: true,
+        // `head.ts` does, and says so in our words.
+        requireHostHeader: false,
         shouldUpgradeCallback: isWebSocket,
       },
       (request, response) => this.#handle(request, response),
@@ -92,8 +96,10 @@ export class FullLane implements ForwardHost {
     if (this.#unreadableSockets.has(socket)) return;
     this.#unreadableSockets.add(socket);
     const refusal = parserRefusal(error);
-    if (refusal === null || !socket.writable) socket.destroy();
-    else this.#connections.endWith(socket, this.#answerToNoRequest({ ...refusal, close: true }, socket));
+    // A client that ends in the middle of a request has left.
+    if (refusal === null || !socket.writable || (refusal === CUT_HEAD && this.#connections.isBusy(socket)))
+      socket.destroy();
+    else this.#connections.endWith(socket, () => this.#answerToNoRequest({ ...refusal, close: true }, socket));
   }
 
   /** The bytes of the answer to what is no request, which counts as one all the same. */
@@ -135,22 +141,30 @@ export class FullLane implements ForwardHost {
     const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
     const peer = this.#peers.get(socket) ?? new Peer(socket.remoteAddress ?? "", "encrypted" in socket);
     this.#peers.set(socket, peer);
-    return { method, target: url, httpVersion, head: readHead(rawHeaders, httpVersion), peer };
+    // node reads a line without a version as HTTP/0.9.
+    const head = httpVersion === "1.1" || httpVersion === "1.0" ? readHead(rawHeaders, httpVersion) : SYNTAX;
+    return { method, target: url, httpVersion, head, peer };
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#connections.began(response, () => this.#start(request, response));
+  }
+
+  #start(request: IncomingMessage, response: ServerResponse): void {
     const exchange = this.#exchangeOf(request);
     const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
     metrics.started("full");
     let metric = OTHER_METRIC;
-    this.#connections.began(response);
     response.on("close", () => {
-      metrics.finished(metric, response.statusCode, (performance.now() - started) / 1000);
+      const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_STATUS;
+      metrics.finished(metric, status, (performance.now() - started) / 1000);
       this.#connections.ended(response);
     });
-    if (this.#connections.draining) response.shouldKeepAlive = false;
+    // node takes `Proxy-Connection` for `Connection`.
+    if (this.#connections.draining || isRefusal(exchange.head) || !exchange.head.keepsAlive)
+      response.shouldKeepAlive = false;
     whenDecided(
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
@@ -160,7 +174,9 @@ export class FullLane implements ForwardHost {
         else if (response.destroyed) this.#abandon(verdict.passage);
         else {
           if (expects === "100-continue") response.writeContinue();
-          new Forward(this, verdict.passage, request, response).start();
+          const forward = new Forward(this, verdict.passage, request, response);
+          forward.start();
+          this.#connections.watchBody(response, () => forward.breakBody());
         }
       },
       (error) => this.#answer(request, response, this.#failure(error)),
@@ -185,7 +201,7 @@ export class FullLane implements ForwardHost {
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
+  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict, wasForwarded = false): void {
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
@@ -196,9 +212,9 @@ export class FullLane implements ForwardHost {
     );
     this.#parts.metrics.refused(refusal.code);
     if (response.destroyed) return;
-    const close = refusal.close === true || !drains(request);
+    const close = refusal.close === true || (!(wasForwarded && request.complete) && !drains(request));
     const local = refusalResponse({ ...refusal, close }, requestId, runtime.settings.errors.format);
-    if (!request.complete) awaitRest(request, DRAIN_MS);
+    if (!request.complete) awaitRest(request.unpipe().resume(), DRAIN_MS);
     response.writeHead(local.status, [...local.headers]);
     response.end(request.method === "HEAD" ? undefined : local.body);
   }
@@ -206,13 +222,8 @@ export class FullLane implements ForwardHost {
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
-    this.#answer(response.req, response, {
-      kind: "refused",
-      refusal: { ...refusal, headers },
-      requestId,
-      runtime,
-      route,
-    });
+    const verdict = { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route } as const;
+    this.#answer(response.req, response, verdict, true);
   }
 
   clientAborted(): void {
@@ -222,10 +233,10 @@ export class FullLane implements ForwardHost {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // node took its own listener away: an unheard error would end the thread.
     socket.on("error", () => socket.destroy());
-    if (!this.#connections.handOver(socket)) {
-      socket.destroy();
-      return;
-    }
+    this.#connections.handOver(socket, () => this.#takeUpgrade(request, socket, head));
+  }
+
+  #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const fault = upgradeFault(request);
     whenDecided(
       () => (fault === null ? this.#parts.gate.enter(this.#exchangeOf(request)) : this.#refusedBefore(fault)),
@@ -235,15 +246,11 @@ export class FullLane implements ForwardHost {
   }
 }
 
-/** Whether what is left of the body is small enough to read past. */
-function drains(request: IncomingMessage): boolean {
-  if (request.complete) return true;
-  const length = Number(request.headers["content-length"] ?? 0);
-  return (
-    request.headers["transfer-encoding"] === undefined &&
-    request.headers.expect === undefined &&
-    length <= DRAIN_BYTES_MAX
-  );
+/** Whether a body is small enough to read past; by its head alone, for how much of it has come is chance. */
+function drains({ headers, httpVersion }: IncomingMessage): boolean {
+  const { "content-length": length = "0", "transfer-encoding": coding, expect } = headers;
+  const waits = expect !== undefined && httpVersion === "1.1";
+  return coding === undefined && !waits && Number(length) <= DRAIN_BYTES_MAX;
 }
 
 /** Hands the verdict on, at once when it is there at once. */
