@@ -141,7 +141,8 @@ export class RequestReader {
     const methodStart = at;
     while (at < end && TOKEN[bytes[at] ?? 0] === 1) at++;
     if (at === end) return mayBeMethod(bytes, methodStart, end) ? 0 : -1;
-    if (bytes[at] !== SP || at === methodStart) return -1;
+    const method = methodAt(bytes, methodStart, at);
+    if (bytes[at] !== SP || method === null) return -1;
     const targetStart = ++at;
     while (at < end && VISIBLE[bytes[at] ?? 0] === 1) at++;
     if (at === end) return 0;
@@ -150,8 +151,7 @@ export class RequestReader {
     at = versionStart + VERSION_BYTES;
     if (at + 2 > end) return mayBeVersion(bytes, versionStart, end) ? 0 : -1;
     const httpVersion = versionAt(bytes, versionStart);
-    const method = methodAt(bytes, methodStart, targetStart - 1);
-    if (httpVersion === null || method === null || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
+    if (httpVersion === null || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
     this.#httpVersion = httpVersion;
     this.#method = method;
     this.#target = bytes.toString("latin1", targetStart, versionStart - 1);
