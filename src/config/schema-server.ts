@@ -74,7 +74,13 @@ export const Server = Type.Object(
         default: "auto",
       }),
     ),
-    lane: Type.Optional(oneOf(["auto", "full"], "Which request lane serves traffic.", "auto")),
+    lane: Type.Optional(
+      oneOf(
+        ["auto", "full"],
+        "`auto`: a lane of our own for HTTP/1.1, several times cheaper, and the full lane for upgrades. `full`: the full lane, on Node's own HTTP, for all; both answer the same, so choose it only to rule the other one out.",
+        "auto",
+      ),
+    ),
     trustedProxies: Type.Optional(
       Type.Array(Type.String({ minLength: 2 }), {
         description: "Addresses or CIDR blocks whose `X-Forwarded-*` headers are believed.",

@@ -220,8 +220,9 @@ export class Gateway {
     await ledger.useShapes(settings);
     await keySets.use(settings.identity.issuers);
     const ignored = needRestart(this.#settings, settings);
-    const { listen, admin } = this.#settings.server;
-    this.#settings = { ...settings, server: { ...settings.server, listen, admin }, store: this.#settings.store };
+    // A worker that is replaced later takes the lane that the others have.
+    const { listen, admin, lane } = this.#settings.server;
+    this.#settings = { ...settings, server: { ...settings.server, listen, admin, lane }, store: this.#settings.store };
     if (settings.server.adminToken !== null) this.#adminToken.replace(settings.server.adminToken);
     this.#snapshot = snapshotOf(this.#settings, this.#snapshot, ledger.counting.epoch);
     await Promise.all(Object.entries(keySets.current()).map(([issuer, keys]) => this.#fleet.useKeySet(issuer, keys)));
@@ -268,6 +269,7 @@ function needRestart(before: Settings, after: Settings): readonly string[] {
     ["server.listen", before.server.listen, after.server.listen],
     ["server.admin", before.server.admin, after.server.admin],
     ["server.workers", before.server.workers, after.server.workers],
+    ["server.lane", before.server.lane, after.server.lane],
     ["server.limits.headerBytes", before.server.limits.headerBytesMax, after.server.limits.headerBytesMax],
     // A token taken out of the file stays in force: the one made at first start is known only to the operator.
     ["server.adminToken", after.server.adminToken === null ? before.server.adminToken : null, null],

@@ -22,12 +22,16 @@ export const PLAIN_COUNTERS = [
   "connections_refused",
   "queue_refusals",
   "connections_rested",
+  "lane_handovers",
 ] as const;
 export type PlainCounter = (typeof PLAIN_COUNTERS)[number];
+export const LANES = ["fast", "full"] as const;
+export type LaneName = (typeof LANES)[number];
 
 const REFUSALS_AT = 0;
 const PLAIN_AT = REFUSALS_AT + ERROR_CODES.length;
-const IN_FLIGHT_AT = PLAIN_AT + PLAIN_COUNTERS.length;
+const LANES_AT = PLAIN_AT + PLAIN_COUNTERS.length;
+const IN_FLIGHT_AT = LANES_AT + LANES.length;
 const CONNECTIONS_AT = IN_FLIGHT_AT + 1;
 const DURATION_SUM_AT = CONNECTIONS_AT + 1;
 const DURATION_AT = DURATION_SUM_AT + 1;
@@ -67,8 +71,9 @@ export class WorkerMetrics {
     this.#add(CONNECTIONS_AT, change);
   }
 
-  started(): void {
+  started(lane: LaneName): void {
     this.#add(IN_FLIGHT_AT, 1);
+    this.#add(lane === "fast" ? LANES_AT : LANES_AT + 1, 1);
   }
 
   /** A request is over: `route` is its place in `Snapshot.routeMetrics`, or the last place for none. */
@@ -86,6 +91,8 @@ export class WorkerMetrics {
 export interface MetricsSum {
   readonly refusals: Readonly<Record<string, number>>;
   readonly plain: Readonly<Record<PlainCounter, number>>;
+  /** Requests that each lane has taken. */
+  readonly lanes: Readonly<Record<LaneName, number>>;
   readonly inFlight: number;
   readonly connections: number;
   readonly durationSum: number;
@@ -109,6 +116,7 @@ export function sumMetrics(buffer: SharedArrayBuffer): MetricsSum {
       PlainCounter,
       number
     >,
+    lanes: { fast: cell(LANES_AT), full: cell(LANES_AT + 1) },
     inFlight: cell(IN_FLIGHT_AT),
     connections: cell(CONNECTIONS_AT),
     durationSum: cell(DURATION_SUM_AT),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { type Connection, connectionToEach, openConnection } from "#test/support/connection.ts";
+import { metricOf } from "#test/support/metrics.ts";
 import { sceneConfig, startScene } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
@@ -162,10 +163,40 @@ test("a request under way when the file changes is finished by the rules it bega
   upstream.answer();
 });
 
+test("another lane needs a restart, and is asked for until it comes", async () => {
+  const other = process.env.TOLLGATE_LANE === "full" ? "auto" : "full";
+  const before = await lanes();
+  const seen = gateway.logs().length;
+  for (let times = 1; times <= 2; times++) {
+    await gateway.reload({ ...good, server: { ...Object(good.server), lane: other } });
+    const lines = await until("the warning is logged", () => {
+      const all = gateway
+        .logs()
+        .slice(seen)
+        .filter(({ event }) => event === "restart-needed");
+      return all.length === times ? all : null;
+    });
+    expect(lines.at(-1)?.settings).toEqual(["server.lane"]);
+    expect(await statusOnEach("/anything")).toEqual([200, 200]);
+  }
+  const after = await lanes();
+  const used = other === "full" ? "fast" : "full";
+  expect({ ...after, [used]: after[used] - before[used] }).toEqual({ ...before, [used]: 4 });
+});
+
+async function lanes(): Promise<{ fast: number; full: number }> {
+  const of = (lane: string) => metricOf(gateway, `tollgate_lane_requests_total{lane="${lane}"}`);
+  return { fast: await of("fast"), full: await of("full") };
+}
+
 test("settings that need a restart are named and change nothing", async () => {
+  const seen = gateway.logs().length;
   await gateway.reload({ ...good, server: { ...Object(good.server), workers: 1, listen: "127.0.0.1:1" } });
   const line = await until("the warning is logged", () =>
-    gateway.logs().findLast(({ event }) => event === "restart-needed"),
+    gateway
+      .logs()
+      .slice(seen)
+      .find(({ event }) => event === "restart-needed"),
   );
   expect(line.settings).toEqual(["server.listen", "server.workers"]);
   expect(await statusOnEach("/anything")).toEqual([200, 200]);

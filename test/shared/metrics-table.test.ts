@@ -27,14 +27,15 @@ test("what four threads wrote at once adds up exactly", async () => {
 test("a replaced worker goes on with its row, and what was under way with the old one is over", () => {
   const table = createMetrics();
   const before = new WorkerMetrics(table, 5);
-  before.started();
-  before.started();
+  before.started("fast");
+  before.started("full");
   before.finished(0, 200, 0.1);
   const after = new WorkerMetrics(table, 5);
-  after.started();
+  after.started("fast");
   after.finished(0, 204, 0.1);
   const sum = sumMetrics(table);
   expect([sum.inFlight, sum.routes(0)]).toEqual([0, [0, 2, 0, 0, 0]]);
+  expect(sum.lanes).toEqual({ fast: 2, full: 1 });
 });
 
 test.each([

@@ -12,6 +12,8 @@ export interface RawResponse {
   readonly rawHeaders: readonly (readonly [string, string])[];
   /** Decoded from its transfer coding. */
   readonly body: Buffer;
+  /** Lines behind a chunked body, as sent. */
+  readonly trailers: readonly string[];
   /** False for the last response when its bytes stop before its end. */
   readonly complete: boolean;
   /** The value of a header, any case; repeated ones joined with ", "; null when absent. */
@@ -29,6 +31,7 @@ export interface ParseOptions {
 
 interface Body {
   readonly bytes: Buffer;
+  readonly trailers?: readonly string[];
   readonly complete: boolean;
   /** Offset of the first byte after it. */
   readonly end: number;
@@ -69,7 +72,18 @@ function readResponse(
   const { complete } = body;
   const reason = match[2] ?? "";
   return {
-    response: { status, reason, head, rawHeaders, body: body.bytes, complete, header, text, json },
+    response: {
+      status,
+      reason,
+      head,
+      rawHeaders,
+      body: body.bytes,
+      trailers: body.trailers ?? [],
+      complete,
+      header,
+      text,
+      json,
+    },
     end: body.end,
   };
 }
@@ -121,5 +135,7 @@ function readChunks(bytes: Buffer, start: number): Body {
 /** The trailer section ends at the first empty line after the last chunk's own line. */
 function trailersEnd(bytes: Buffer, lineEnd: number, cut: (complete: boolean, end: number) => Body): Body {
   const end = bytes.indexOf("\r\n\r\n", lineEnd);
-  return end === -1 ? cut(false, bytes.length) : cut(true, end + 4);
+  if (end === -1) return cut(false, bytes.length);
+  const lines = bytes.toString("latin1", lineEnd, end).split("\r\n");
+  return { ...cut(true, end + 4), trailers: lines.filter((line) => line !== "") };
 }

@@ -1,6 +1,6 @@
 /** `/metrics` for Prometheus, from the workers' shared table and the process. Main thread. Documented in `docs/metrics.md`. */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
-import { DURATION_BOUNDS_S, type MetricsSum, STATUS_CLASSES, sumMetrics } from "#shared/metrics-table.ts";
+import { DURATION_BOUNDS_S, LANES, type MetricsSum, STATUS_CLASSES, sumMetrics } from "#shared/metrics-table.ts";
 
 export interface MetricsSource {
   readonly table: SharedArrayBuffer;
@@ -33,8 +33,12 @@ export function buildMetrics(source: MetricsSource): Registry {
   counter(registry, "tollgate_refusals_total", "Requests refused, by error code.", ["code"], (metric) => {
     for (const [code, count] of Object.entries(sum.refusals)) if (count > 0) metric.inc({ code }, count);
   });
+  counter(registry, "tollgate_lane_requests_total", "Requests by the lane that took them.", ["lane"], (metric) => {
+    for (const lane of LANES) metric.inc({ lane }, sum.lanes[lane]);
+  });
   durations(registry, () => sum);
   const plain = {
+    tollgate_lane_handovers_total: ["lane_handovers", "Connections that the fast lane gave to the full lane."],
     tollgate_journal_records_total: ["journal_records", "Charges written to the usage journal."],
     tollgate_journal_bytes_total: ["journal_bytes", "Bytes written to the usage journal."],
     tollgate_journal_failures_total: ["journal_failures", "Failed writes of the usage journal."],

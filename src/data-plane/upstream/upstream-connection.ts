@@ -49,6 +49,11 @@ export class UpstreamConnection implements Sender {
   #held: Buffer | null = null;
   #head: ResponseHead | null = null;
   #body: BodyReader | null = null;
+  /**
+   * The answer has no content, but its head tells of some. An upstream that sends it all the same would answer the next request with it,
+   * and one that ends content by closing closes: such a connection is not used again.
+   */
+  #mayGoOn = false;
   /** The request's body is framed in chunks. */
   #chunked = false;
   /** All of the request has been handed over. */
@@ -200,6 +205,7 @@ export class UpstreamConnection implements Sender {
     if (!bodiless && framing.kind === "chunked") this.#body = new ChunkedBody();
     else if (!bodiless && framing.kind === "endless") this.#body = new EndlessBody();
     else if (!bodiless && framing.kind === "length" && framing.bytes > 0) this.#body = new LengthBody(framing.bytes);
+    this.#mayGoOn = bodiless && tellsOfContent(head);
     this.#user?.onHead(head, this.#body === null);
     if (this.#body === null) this.#answered([], next < end);
     return next;
@@ -219,7 +225,7 @@ export class UpstreamConnection implements Sender {
   /** The answer is whole. `surplus`: bytes came behind it, which belong to nobody. */
   #answered(trailers: readonly string[], surplus: boolean): void {
     const user = this.#user;
-    const keeps = this.#head?.keepsAlive === true && this.#sent && !surplus;
+    const keeps = this.#head?.keepsAlive === true && this.#sent && !surplus && !this.#mayGoOn;
     this.#user = null;
     this.#body = null;
     if (!keeps) this.#socket.destroy();
@@ -252,4 +258,9 @@ export class UpstreamConnection implements Sender {
     user?.onBroken(why);
     this.#owner.onClosed(this);
   }
+}
+
+function tellsOfContent({ framing, status }: ResponseHead): boolean {
+  if (framing.kind === "length") return framing.bytes > 0;
+  return framing.kind === "chunked" || (status !== 204 && status !== 304);
 }

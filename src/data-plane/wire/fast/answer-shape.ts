@@ -29,7 +29,11 @@ export interface AnswerCircumstances {
 /** `bodiless`: the answer has no body, whatever its head says. */
 export function shapeOf(head: ResponseHead, bodiless: boolean, circumstances: AnswerCircumstances): AnswerShape {
   const { httpVersion, mayKeep, idleSeconds, target } = circumstances;
-  if (bodiless || head.framing.kind === "length") return { framing: "as-is", keepsAlive: mayKeep, idleSeconds, target };
-  if (httpVersion === "1.1") return { framing: "chunked", keepsAlive: mayKeep, idleSeconds, target };
+  const isNew = httpVersion === "1.1";
+  // Older clients keep a connection only behind an answer that says how long it is.
+  const isTold = isNew || (head.framing.kind === "length" && head.status !== 204);
+  if (bodiless || head.framing.kind === "length")
+    return { framing: "as-is", keepsAlive: mayKeep && isTold, idleSeconds, target };
+  if (isNew) return { framing: "chunked", keepsAlive: mayKeep, idleSeconds, target };
   return { framing: "close", keepsAlive: false, idleSeconds, target };
 }

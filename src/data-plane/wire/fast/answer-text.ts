@@ -8,7 +8,7 @@ import { passedHeaders, reasonText } from "#data-plane/upstream/response-headers
 import type { PassedText, ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
 import type { AnswerShape } from "./answer-shape.ts";
-import { dateLine } from "./date-line.ts";
+import { dateLine } from "#data-plane/wire/date-line.ts";
 
 export function answerText(head: ResponseHead, passage: Passage, shape: AnswerShape): string {
   const limits = passage.limitState.headers();

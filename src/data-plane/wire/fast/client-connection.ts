@@ -8,7 +8,7 @@ import { isRefusal } from "#data-plane/exchange.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { type Guest, Place } from "#data-plane/wire/client-room.ts";
 import { CUT_HEAD, SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
-import { CR } from "#data-plane/wire/http1/octets.ts";
+import { CR, LF } from "#data-plane/wire/http1/octets.ts";
 import { RequestReader, type RequestStart } from "#data-plane/wire/http1/request-reader.ts";
 import { Outgoing } from "#data-plane/wire/outgoing.ts";
 import { isWebSocket } from "#data-plane/wire/websocket.ts";
@@ -104,9 +104,9 @@ export class ClientConnection implements RequestConnection, Guest {
     const start = this.#reader.read(bytes, 0, length);
     if (start === null) {
       if (!hadBegun && this.#requests > 0 && this.#headBytes === 0) this.watch.begin(this.lane.turn.nowMs());
-      // An empty line behind a body, as old clients send it, begins nothing.
-      this.#headBytes = isBlank(bytes, length) ? 0 : length;
       this.#held = Buffer.from(bytes.subarray(0, length));
+      // Empty lines behind a body, as old clients send them, begin nothing.
+      this.#headBytes = isBlank(this.#held) ? 0 : length;
       return;
     }
     this.#headBytes = 0;
@@ -127,7 +127,7 @@ export class ClientConnection implements RequestConnection, Guest {
   /** What came is no request. */
   #refuse(refusal: Refusal): void {
     this.lane.room.works(this.place);
-    this.#request.refuseAll(refusal);
+    this.#request.refuseAll(refusal, this.#reader.method);
   }
 
   #handOver(bytes: Buffer): void {
@@ -202,7 +202,7 @@ export class ClientConnection implements RequestConnection, Guest {
   #ended(): void {
     if (this.#closing) this.socket.end();
     else if (!this.#request.isNone) this.#request.onEnd();
-    else if (this.#headBytes > 0) this.#refuse(CUT_HEAD);
+    else if (this.#held !== null && !isBlank(this.#held)) this.#refuse(CUT_HEAD);
     else this.socket.end();
   }
 
@@ -244,6 +244,7 @@ export class ClientConnection implements RequestConnection, Guest {
   }
 }
 
-function isBlank(bytes: Buffer, length: number): boolean {
-  return length <= 2 && bytes[0] === CR;
+/** Nothing but line ends, which may stand before a request (RFC 9112 §2.2). */
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((octet) => octet === CR || octet === LF);
 }

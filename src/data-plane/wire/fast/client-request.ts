@@ -69,10 +69,10 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     void verdict.then((decided) => this.#decided(decided, start));
   }
 
-  /** What came is no request: says so and closes. */
-  refuseAll(refusal: Refusal): void {
+  /** What came is no request: says so and closes. `method` as far as it is known. */
+  refuseAll(refusal: Refusal, method: string): void {
     this.#start();
-    this.#refused(refusedBefore(this.#lane, refusal), null, "");
+    this.#refused(refusedBefore(this.#lane, refusal), null, method);
   }
 
   #start(): void {
@@ -176,7 +176,6 @@ export class ClientRequest implements Sender, RelayClient, BodyTaker {
     const { requestId, runtime, route, exchange, head } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
     const verdict = { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route } as const;
-    this.out.drop();
     this.#refused(verdict, head, exchange.method, exchange.target);
   }
 

@@ -87,6 +87,7 @@ export class FastLane implements ClientLane {
   }
 
   handOver(connection: ClientConnection, socket: Socket, bytes: Buffer): void {
+    this.metrics.count("lane_handovers");
     this.#handedOver.add(socket);
     this.#connections.delete(connection);
     socket.on("close", () => {

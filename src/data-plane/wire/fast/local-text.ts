@@ -2,7 +2,7 @@
 import { wallMs } from "#core/clock.ts";
 import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
-import { dateLine } from "./date-line.ts";
+import { dateLine } from "#data-plane/wire/date-line.ts";
 
 export interface LocalShape {
   /** Seconds an idle connection is kept, where this one is kept at all. */

@@ -13,7 +13,7 @@ export interface RelayClient {
   answered(keepsAlive: boolean): void;
   /** The answer's head was queued. */
   headQueued(status: number): void;
-  /** Answers with a refusal; only before any byte of an answer was queued. */
+  /** Answers with a refusal; only before any byte of a final answer was queued. */
   refuse(passage: Passage, refusal: Refusal): void;
   /** The answer cannot be ended cleanly: the connection is cut. */
   cut(): void;

@@ -19,7 +19,7 @@ export class RequestRecord {
     this.metric = OTHER_METRIC;
     this.status = 0;
     this.#startedMs = this.#lane.turn.nowMs();
-    this.#lane.metrics.started();
+    this.#lane.metrics.started("fast");
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 /**
- * The open connections of the full lane and the requests under way on each, pipelined ones too. Worker thread.
+ * The open connections of the full lane and the requests on each: one is under way, what its client sent ahead waits for its answer, as
+ * on the fast lane (RFC 9112 §9.3.2: only safe requests might run side by side). Worker thread.
  * Closes a connection at the right moment: when it drains and is idle, or after the last good answer when garbage followed it.
  * Not here: upgraded connections (`upgrade.ts`).
  */
@@ -15,17 +16,37 @@ const DRAIN_AGAIN_MS = 1000;
 /** Time a client has to read the last words before its connection is closed from our side too. */
 const LINGER_MS = 250;
 
-/** Requests a client may have sent ahead of their answers before it is read no further. */
-const AHEAD_MAX = 16;
+/** Requests that wait on one connection before nothing more is read from it. */
+const WAITING_MAX = 32;
+
+/** Makes what is said, at the moment it is. */
+type Words = () => Buffer;
+
+const NO_WORDS: Words = () => Buffer.alloc(0);
+
+interface Waiting {
+  readonly response: ServerResponse;
+  readonly start: () => void;
+}
 
 interface State {
   readonly place: Place;
-  /** Answers not wholly sent yet, in the order of their requests. */
-  readonly underWay: Set<ServerResponse>;
+  /** The answer that is not wholly sent yet; null: none. */
+  underWay: ServerResponse | null;
+  /** That of the request which came last; null: none came. */
+  last: ServerResponse | null;
+  /** Those that come after it. */
+  readonly queue: Waiting[];
+  /** Takes the connection behind the last answer; null: nobody. */
+  upgrade: (() => void) | null;
+  /** The body of the last request broke off in bytes that are no HTTP. */
+  broken: boolean;
+  /** Tells of that whoever has the request under way. */
+  onBroken: (() => void) | null;
   /** Bytes that waited for the client at the last sweep. */
   waiting: number;
   /** Bytes to send when nothing is under way any more, before the connection is closed; null: none. */
-  lastWords: Buffer | null;
+  lastWords: Words | null;
   /** While draining: closes the connection unless a request begins before. */
   closer: NodeJS.Timeout | undefined;
 }
@@ -43,7 +64,18 @@ export class Connections {
   opened(socket: Duplex): void {
     const place = new Place({ evict: () => socket.destroy() });
     if (!this.#room.enter(place)) return void socket.destroy();
-    const state: State = { place, underWay: new Set(), waiting: 0, lastWords: null, closer: undefined };
+    const state: State = {
+      place,
+      underWay: null,
+      last: null,
+      queue: [],
+      upgrade: null,
+      broken: false,
+      onBroken: null,
+      waiting: 0,
+      lastWords: null,
+      closer: undefined,
+    };
     this.#open.set(socket, state);
     socket.on("close", () => {
       clearTimeout(state.closer);
@@ -53,60 +85,98 @@ export class Connections {
     if (this.#draining) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
   }
 
-  /** The connection is no longer this lane's. Whether it is free: an upgrade cannot overtake answers still to come on it. */
-  handOver(socket: Duplex): boolean {
+  /** An upgrade has come: the connection is no longer this lane's, once the answers still to come on it are sent; then `then` is called. */
+  handOver(socket: Duplex, then: () => void): void {
+    // Nothing is taken up behind an answer that ends the connection.
+    if (!socket.writable) return;
     const state = this.#open.get(socket);
-    if (state === undefined) return !socket.destroyed;
-    clearTimeout(state.closer);
+    if (state === undefined || state.underWay === null) return this.#letGo(socket, state, then);
+    state.upgrade = then;
+    // node does not listen to it any more.
+    socket.on("drain", () => state.underWay?.emit("drain"));
+  }
+
+  #letGo(socket: Duplex, state: State | undefined, then: () => void): void {
+    clearTimeout(state?.closer);
     this.#open.delete(socket);
-    this.#room.becomesTunnel(state.place);
-    return state.underWay.size === 0;
+    if (state !== undefined) this.#room.becomesTunnel(state.place);
+    then();
+  }
+
+  /** A request is under way, or has not come wholly. */
+  isBusy(socket: Duplex): boolean {
+    const state = this.#open.get(socket);
+    return state !== undefined && (state.underWay !== null || state.last?.req.complete === false);
   }
 
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** Returns the answer that has to be over first; null: there is none. */
-  began(socket: Duplex, response: ServerResponse): ServerResponse | null {
+  /** A request has come: `start` is called when those before it are answered, or never when the connection closes before. */
+  began(response: ServerResponse, start: () => void): void {
+    const { socket } = response.req;
     const state = this.#open.get(socket);
-    if (state === undefined) return null;
-    this.#room.works(state.place);
-    const before = [...state.underWay].at(-1) ?? null;
-    state.underWay.add(response);
+    // Nothing is taken up behind an answer that ends the connection.
+    if (state === undefined || !socket.writable) return;
     clearTimeout(state.closer);
-    if (state.underWay.size > AHEAD_MAX) socket.pause();
-    return before;
+    this.#room.works(state.place);
+    state.last = response;
+    if (state.underWay !== null) {
+      state.queue.push({ response, start });
+      if (state.queue.length > WAITING_MAX) socket.pause();
+      return;
+    }
+    state.underWay = response;
+    start();
   }
 
-  ended(socket: Duplex, response: ServerResponse): void {
+  ended(response: ServerResponse): void {
+    const { socket } = response.req;
     const state = this.#open.get(socket);
     if (state === undefined) return;
-    state.underWay.delete(response);
-    if (state.underWay.size === AHEAD_MAX) socket.resume();
-    if (state.underWay.size > 0) return;
-    if (state.lastWords === null) this.#room.rests(state.place);
-    if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
-    else if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
+    state.underWay = null;
+    state.onBroken = null;
+    // The last answer has ended the connection.
+    if (!socket.writable) return;
+    const next = state.queue.shift();
+    if (next !== undefined) {
+      if (state.queue.length === WAITING_MAX) socket.resume();
+      state.underWay = next.response;
+      next.start();
+    } else if (state.upgrade !== null) this.#letGo(socket, state, state.upgrade);
+    else if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
+    else if (state.broken) sayAndClose(socket, NO_WORDS);
+    else this.#rests(socket, state);
   }
 
-  /** The request whose body is on its way, when nothing of its answer has gone out; null: there is none. */
-  unanswered(socket: Duplex): ServerResponse | null {
-    const last = [...(this.#open.get(socket)?.underWay ?? [])].at(-1);
-    return last === undefined || last.req.complete || last.headersSent ? null : last;
+  #rests(socket: Duplex, state: State): void {
+    this.#room.rests(state.place);
+    if (this.#draining) this.#closeIdle(socket, state, DRAIN_AGAIN_MS);
+  }
+
+  /** `listener` hears when the body of the request under way turns out to be no HTTP. */
+  watchBody(response: ServerResponse, listener: () => void): void {
+    const state = this.#open.get(response.req.socket);
+    if (state === undefined) return;
+    state.onBroken = listener;
+    if (state.broken && state.queue.length === 0) listener();
   }
 
   /**
    * Bytes came that are no HTTP: says so and closes, after the answers still to come on this connection. When they came inside the
-   * body of a request whose answer has begun, that answer is cut off.
+   * body of a request, it is that request's answer that says so.
    */
-  endWith(socket: Duplex, bytes: Buffer): void {
-    const underWay = [...(this.#open.get(socket)?.underWay ?? [])];
+  endWith(socket: Duplex, words: Words): void {
     const state = this.#open.get(socket);
     if (state !== undefined) this.#room.works(state.place);
-    if (state === undefined || underWay.length === 0) sayAndClose(socket, bytes);
-    else if (underWay.every(({ req }) => req.complete)) state.lastWords = bytes;
-    else socket.destroy();
+    if (state === undefined || state.underWay === null) return sayAndClose(socket, words);
+    if (state.last?.req.complete !== false) {
+      state.lastWords = words;
+      return;
+    }
+    state.broken = true;
+    if (state.queue.length === 0) state.onBroken?.();
   }
 
   /** From now on closes connections whose client has not read on for this long, although its answer is all written. */
@@ -117,9 +187,8 @@ export class Connections {
 
   #sweep(): void {
     for (const [socket, state] of this.#open) {
-      const [first] = state.underWay;
       const waiting = socket.writableLength;
-      if (first?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
+      if (state.underWay?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
       state.waiting = waiting;
     }
   }
@@ -128,7 +197,7 @@ export class Connections {
   drain(): void {
     this.#draining = true;
     for (const [socket, state] of this.#open)
-      if (state.underWay.size === 0) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
+      if (state.underWay === null) this.#closeIdle(socket, state, DRAIN_IDLE_MS);
   }
 
   /** Not by http's closeIdleConnections(): that looks once, and a connection whose last answer ends later would stay open. */
@@ -137,13 +206,13 @@ export class Connections {
     state.closer = setTimeout(() => {
       // Timers run before sockets are read: a request that has arrived by now is let in first.
       setImmediate(() => {
-        if (state.underWay.size === 0 && this.#open.has(socket)) socket.destroy();
+        if (state.underWay === null && this.#open.has(socket)) socket.destroy();
       });
     }, afterMs);
   }
 }
 
-function sayAndClose(socket: Duplex, bytes: Buffer): void {
-  socket.end(bytes);
+function sayAndClose(socket: Duplex, words: Words): void {
+  socket.end(words());
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

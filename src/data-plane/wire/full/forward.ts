@@ -22,12 +22,13 @@ import {
   reasonText,
 } from "#data-plane/upstream/response-headers.ts";
 import { outgoingBody } from "./outgoing-body.ts";
+import { isSoundAnswer } from "#data-plane/wire/http1/response-reader.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { mayRepeat } from "#data-plane/wire/repeating.ts";
 import { BUSY, invalidAnswer, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
-import { headerTexts, isStrict, lengthOf, pairsOf } from "./upstream-answer.ts";
-import { isConnectionLost, refusalOf } from "./upstream-errors.ts";
+import { headerTexts, lengthOf, pairsOf } from "./upstream-answer.ts";
+import { isConnectionLost, refusalOf } from "./dispatch-errors.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 
 /** What a forward needs of the lane. */
@@ -139,8 +140,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
     if (this.#over) return;
     const raw = headerTexts(controller.rawHeaders);
+    if (!isSoundAnswer(raw, reason)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
     if (status < 200) return this.#passInterim(status, raw);
-    if (!isStrict(raw)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
     if (!this.#settlement.head(status, raw)) return this.#giveUp(METERING_DOWN);
     const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
     this.#bytesLeft = bodiless ? null : lengthOf(raw);
@@ -202,13 +203,13 @@ export class Forward implements Dispatcher.DispatchHandler {
       this.#dispatch(this.#target.connectPatienceMs);
       return;
     }
-    this.#end(refusalOf(error, this.#passage));
+    this.#end(refusalOf(error, this.#passage.route.upstream.name));
   }
 
   /** A connection that had gone stale: safe to repeat where nothing was answered and repeating changes nothing. */
   #mayRetry(error: unknown): boolean {
     const { exchange, head } = this.#passage;
-    if (this.#retried || this.#response.headersSent) return false;
+    if (this.#retried || this.#response.headersSent || this.#interim > 0) return false;
     return mayRepeat(exchange.method, hasBody(head)) && isConnectionLost(error);
   }
 

@@ -18,7 +18,7 @@ import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
 import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
-import { BROKEN_BODY } from "#data-plane/wire/client-refusals.ts";
+import { BROKEN_BODY, CUT_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { readHead, type RequestHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
@@ -28,7 +28,7 @@ import { Connections } from "./connections.ts";
 import type { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { headBytes } from "./head-size.ts";
 import { awaitRest, drains, rest } from "./patience.ts";
-import { isGarbage, parserErrorAnswer } from "./parser-errors.ts";
+import { parserRefusal, responseBytes } from "./parser-errors.ts";
 import { whenDecided } from "./when-decided.ts";
 
 /** Time a refused client has to send them. */
@@ -55,7 +55,6 @@ export class FullLane implements ForwardHost {
   readonly #upgrades: UpgradeLane;
   readonly #connections: Connections;
   readonly #unreadableSockets = new WeakSet<Duplex>();
-  readonly #forwards = new WeakMap<ServerResponse, Forward>();
   readonly #peers = new WeakMap<Duplex, Peer>();
 
   constructor(parts: LaneParts, limits: LimitSettings) {
@@ -107,13 +106,24 @@ export class FullLane implements ForwardHost {
   #unreadable(error: Error, socket: Duplex): void {
     if (this.#unreadableSockets.has(socket)) return;
     this.#unreadableSockets.add(socket);
-    const broken = isGarbage(error) ? this.#connections.unanswered(socket) : null;
-    // One that is not forwarded yet hears it with its verdict.
-    if (broken !== null) return this.#forwards.get(broken)?.cutBody(BROKEN_BODY);
-    const { gate, refusals } = this.#parts;
-    const answer = parserErrorAnswer(error, socket, gate.runtime, refusals);
-    if (answer === null || !socket.writable) socket.destroy();
-    else this.#connections.endWith(socket, answer);
+    const refusal = parserRefusal(error);
+    // A client that ends in the middle of a request has left.
+    if (refusal === null || !socket.writable || (refusal === CUT_HEAD && this.#connections.isBusy(socket)))
+      socket.destroy();
+    else this.#connections.endWith(socket, () => this.#answerToNoRequest({ ...refusal, close: true }, socket));
+  }
+
+  /** The bytes of the answer to what is no request, which counts as one all the same. */
+  #answerToNoRequest(refusal: Refusal, socket: Duplex): Buffer {
+    const { metrics, refusals } = this.#parts;
+    const { requestId, runtime } = this.#refusedBefore(refusal);
+    const client = "remoteAddress" in socket ? String(socket.remoteAddress) : "";
+    const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
+    refusals.refused(refusal, requestId, "", "", client);
+    metrics.refused(refusal.code);
+    metrics.started("full");
+    metrics.finished(OTHER_METRIC, local.status, 0);
+    return responseBytes(local);
   }
 
   get settler(): Settler {
@@ -152,36 +162,30 @@ export class FullLane implements ForwardHost {
     return headBytes(method, url, rawHeaders) > headerBytesMax ? TOO_LARGE : readHead(rawHeaders, httpVersion);
   }
 
-  /** One request of a connection after the other: whoever sends ahead relies on their order, and the one before may end the connection. */
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    // The last answer has gone out: nobody would hear of this one.
-    if (!socket.writable) return;
-    const before = this.#connections.began(socket, response);
-    response.on("close", () => this.#connections.ended(socket, response));
-    if (before === null) return this.#serve(request, response);
-    before.on("close", () => {
-      if (socket.writable) this.#serve(request, response);
-    });
+    this.#connections.began(response, () => this.#start(request, response));
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
+  #start(request: IncomingMessage, response: ServerResponse): void {
     const exchange = this.#exchangeOf(request);
-    const expects = isRefusal(exchange.head) ? "nothing" : exchange.head.expects;
+    const { head } = exchange;
+    const expects = isRefusal(head) ? "nothing" : head.expects;
     const started = performance.now();
     const { metrics } = this.#parts;
-    metrics.started();
+    metrics.started("full");
     let metric = OTHER_METRIC;
     response.on("close", () => {
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_STATUS;
       metrics.finished(metric, status, (performance.now() - started) / 1000);
+      this.#connections.ended(response);
     });
-    if (this.#connections.draining) response.shouldKeepAlive = false;
+    // node takes `Proxy-Connection` for `Connection`.
+    if (this.#connections.draining || isRefusal(head) || !head.keepsAlive) response.shouldKeepAlive = false;
     whenDecided(
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
         metric = routeOf(verdict)?.metric ?? metric;
-        if (verdict.kind === "answered") this.#say(request, response, verdict.response, false);
+        if (verdict.kind === "answered") this.#say(request, response, verdict.response);
         else if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else this.#forward(verdict.passage, request, response);
@@ -191,25 +195,17 @@ export class FullLane implements ForwardHost {
   }
 
   #forward(passage: Passage, request: IncomingMessage, response: ServerResponse): void {
-    if (!request.complete && this.#unreadableSockets.has(request.socket)) {
-      this.#giveBack(passage);
-      return this.refuse(passage, response, BROKEN_BODY);
-    }
     if (passage.head.expects === "100-continue") response.writeContinue();
     const forward = new Forward(this, passage, request, response);
-    this.#forwards.set(response, forward);
     forward.start();
+    this.#connections.watchBody(response, () => forward.cutBody(BROKEN_BODY));
   }
 
   /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
   #abandon(passage: Passage): void {
-    this.#giveBack(passage);
+    if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
+    passage.held?.giveBack();
     this.count("client_aborts");
-  }
-
-  #giveBack({ reservation, held }: Passage): void {
-    if (reservation !== null) this.#parts.settler.release(reservation);
-    held?.giveBack();
   }
 
   #failure(error: unknown): RefusedVerdict {
@@ -223,7 +219,7 @@ export class FullLane implements ForwardHost {
     return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict): void {
+  #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict, wasForwarded = false): void {
     const { refusal, requestId, runtime } = verdict;
     this.#parts.refusals.refused(
       refusal,
@@ -235,15 +231,15 @@ export class FullLane implements ForwardHost {
     this.#parts.metrics.refused(refusal.code);
     if (refusal.code === "overloaded") this.#overloaded(response);
     const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
-    this.#say(request, response, local, refusal.close === true);
+    const isRead = wasForwarded && request.complete;
+    this.#say(request, response, local, refusal.close === true || !(isRead || drains(request)));
   }
 
-  #say(request: IncomingMessage, response: ServerResponse, local: LocalResponse, close: boolean): void {
+  #say(request: IncomingMessage, response: ServerResponse, local: LocalResponse, closes = !drains(request)): void {
     if (response.destroyed) return;
-    const closes = close || !drains(request);
     if (!request.complete) {
       // Its body may have been on its way to an upstream that took only some of it.
-      request.resume();
+      request.unpipe().resume();
       // One that closes does so by itself.
       if (!closes) awaitRest(request, request.socket, DRAIN_MS);
     }
@@ -264,13 +260,8 @@ export class FullLane implements ForwardHost {
   refuse(passage: Passage, response: ServerResponse, refusal: Refusal): void {
     const { requestId, runtime, route } = passage;
     const headers = [...(refusal.headers ?? []), ...passage.limitState.headers()];
-    this.#answer(response.req, response, {
-      kind: "refused",
-      refusal: { ...refusal, headers },
-      requestId,
-      runtime,
-      route,
-    });
+    const verdict = { kind: "refused", refusal: { ...refusal, headers }, requestId, runtime, route } as const;
+    this.#answer(response.req, response, verdict, true);
   }
 
   count(counter: PlainCounter): void {
@@ -280,10 +271,10 @@ export class FullLane implements ForwardHost {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // node took its own listener away: an unheard error would end the thread.
     socket.on("error", () => socket.destroy());
-    if (!this.#connections.handOver(socket)) {
-      socket.destroy();
-      return;
-    }
+    this.#connections.handOver(socket, () => this.#takeUpgrade(request, socket, head));
+  }
+
+  #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const fault = upgradeFault(request);
     whenDecided(
       () => (fault === null ? this.#parts.gate.enter(this.#exchangeOf(request)) : this.#refusedBefore(fault)),

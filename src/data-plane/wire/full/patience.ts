@@ -60,13 +60,10 @@ export function awaitRest(request: IncomingMessage, socket: Socket, ms: number):
 /** Unread body bytes node may drain behind a refusal; with more to come the connection is closed. */
 const DRAIN_BYTES_MAX = 64 * 1024;
 
-/** Whether what is left of the body is small enough to read past. */
-export function drains(request: IncomingMessage): boolean {
-  if (request.complete) return true;
-  const length = Number(request.headers["content-length"] ?? 0);
-  return (
-    request.headers["transfer-encoding"] === undefined &&
-    request.headers.expect === undefined &&
-    length <= DRAIN_BYTES_MAX
-  );
+/** Whether a body is small enough to read past; by its head alone, for how much of it has come is chance. */
+export function drains({ headers, httpVersion }: IncomingMessage): boolean {
+  const { "content-length": length = "0", "transfer-encoding": coding, expect } = headers;
+  if (coding === undefined && Number(length) === 0) return true;
+  const waits = expect !== undefined && httpVersion === "1.1";
+  return coding === undefined && !waits && Number(length) <= DRAIN_BYTES_MAX;
 }

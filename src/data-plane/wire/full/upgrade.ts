@@ -97,7 +97,7 @@ export class UpgradeLane {
     const refuseWith = (refusal: Refusal) => this.#refuse(refusal, passage.requestId, passage.runtime, request, socket);
     const tunnel = new Tunnel({ passage, request, socket, settlement, refuse: refuseWith });
     const started = performance.now();
-    metrics.started();
+    metrics.started("full");
     this.#open.add(socket);
     this.#tunnels.set(request, tunnel);
     socket.once("close", () => {

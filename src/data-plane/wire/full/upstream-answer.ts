@@ -1,12 +1,5 @@
-/** The head of an answer as undici gives it: texts of its lines, the length it says, and what undici takes that our own reader would not. Worker thread, pure. */
+/** The head of an answer as undici gives it: texts of its lines, and the length it says. Worker thread, pure. */
 import type { Dispatcher } from "undici";
-import { FIELD_COUNT_MAX } from "#data-plane/wire/http1/response-reader.ts";
-
-/** undici counts octets but no fields, and reads on where a coding is not exactly `chunked`: then another reader might end elsewhere. */
-export function isStrict(raw: readonly string[]): boolean {
-  const codings = raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === "transfer-encoding");
-  return raw.length <= FIELD_COUNT_MAX * 2 && (codings.length === 0 || codings.join().toLowerCase() === "chunked");
-}
 
 /** undici gives header lines as buffers, names and values in turn. */
 export function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {

@@ -14,8 +14,6 @@ import { CR, LF, SP, TOKEN, VISIBLE } from "./octets.ts";
 /** Methods there are, as node has them; which of them are served is the gate's to say. */
 const METHODS: ReadonlySet<string> = new Set(http.METHODS);
 const COMMON_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"];
-/** Longest method that is read; no known one comes near. */
-const METHOD_BYTES_MAX = 32;
 /** `HTTP/1.1` or `HTTP/1.0`. */
 const VERSION_BYTES = 8;
 
@@ -81,6 +79,11 @@ export class RequestReader {
     return this.#end;
   }
 
+  /** Of the head that is being read; empty: its first line is not whole yet. */
+  get method(): string {
+    return this.#lineBytes === 0 ? "" : this.#method;
+  }
+
   /** Whether some of a head has been read. */
   get begun(): boolean {
     return this.#lineBytes > 0;
@@ -130,20 +133,21 @@ export class RequestReader {
   }
 
   /**
-   * RFC 9112 §3: method SP target SP version CRLF, one space each. Returns the line's length with the empty line that may come before
+   * RFC 9112 §3: method SP target SP version CRLF, one space each. Returns the line's length with the empty lines that may come before
    * it (§2.2); 0: not whole yet, -1: no request line.
    */
   #readLine(bytes: Buffer, start: number, end: number): number {
     let at = start;
-    if (bytes[at] === CR) {
+    while (bytes[at] === CR && at < end) {
       if (at + 1 === end) return 0;
       if (bytes[at + 1] !== LF) return -1;
       at += 2;
     }
     const methodStart = at;
     while (at < end && TOKEN[bytes[at] ?? 0] === 1) at++;
-    if (at === end) return at - methodStart > METHOD_BYTES_MAX ? -1 : 0;
-    if (bytes[at] !== SP || at === methodStart) return -1;
+    if (at === end) return mayBeMethod(bytes, methodStart, end) ? 0 : -1;
+    const method = methodAt(bytes, methodStart, at);
+    if (bytes[at] !== SP || method === null) return -1;
     const targetStart = ++at;
     while (at < end && VISIBLE[bytes[at] ?? 0] === 1) at++;
     if (at === end) return 0;
@@ -152,8 +156,7 @@ export class RequestReader {
     at = versionStart + VERSION_BYTES;
     if (at + 2 > end) return mayBeVersion(bytes, versionStart, end) ? 0 : -1;
     const httpVersion = versionAt(bytes, versionStart);
-    const method = methodAt(bytes, methodStart, targetStart - 1);
-    if (httpVersion === null || method === null || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
+    if (httpVersion === null || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
     this.#httpVersion = httpVersion;
     this.#method = method;
     this.#target = bytes.toString("latin1", targetStart, versionStart - 1);
@@ -170,6 +173,12 @@ function isAt(bytes: Buffer, start: number, text: string): boolean {
 function versionAt(bytes: Buffer, start: number): HttpVersion | null {
   if (isAt(bytes, start, "HTTP/1.1")) return "1.1";
   return isAt(bytes, start, "HTTP/1.0") ? "1.0" : null;
+}
+
+/** Whether what has come of the method can still become one. */
+function mayBeMethod(bytes: Buffer, start: number, end: number): boolean {
+  const text = bytes.toString("latin1", start, end);
+  return http.METHODS.some((method) => method.startsWith(text));
 }
 
 /** Whether what has come of the version and its line end can still become one. */

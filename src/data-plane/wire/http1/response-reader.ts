@@ -7,7 +7,8 @@ import { FieldsReader } from "./fields-reader.ts";
 import { CR, FIELD, LF, SP } from "./octets.ts";
 
 /** Fields a head may have. */
-export const FIELD_COUNT_MAX = 256;
+const FIELD_COUNT_MAX = 256;
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/; // biome-ignore lint: the control characters are the point
 const LENGTH = /^(0|[1-9]\d{0,15})$/;
 /** `HTTP/1.1 200`. */
 const STATUS_BYTES = 12;
@@ -195,4 +196,23 @@ function framingOf(length: string | null, coding: string | null, minor: number):
   if (!LENGTH.test(length) || Number(length) > Number.MAX_SAFE_INTEGER)
     return { fault: "a length that is no plain number" };
   return { kind: "length", bytes: Number(length) };
+}
+
+/**
+ * Whether an answer that another parser took is one for this reader too, as far as its fields and its reason phrase tell: one framing,
+ * not too many fields.
+ */
+export function isSoundAnswer(raw: readonly string[], reason = ""): boolean {
+  if (raw.length > FIELD_COUNT_MAX * 2 || CONTROL.test(reason)) return false;
+  let length: string | null = null;
+  let coding: string | null = null;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase();
+    const value = raw[i + 1] ?? "";
+    if (name === "content-length") {
+      if (length !== null) return false;
+      length = value;
+    } else if (name === "transfer-encoding") coding = coding === null ? value : `${coding},${value}`;
+  }
+  return !("fault" in framingOf(length, coding, 1));
 }

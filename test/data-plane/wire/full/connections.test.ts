@@ -19,11 +19,11 @@ afterEach(() => {
 const room = () =>
   new ClientRoom(Infinity, new WorkerMetrics(createMetrics(), 0), new RefusalLog(pino({ level: "silent" })));
 
-/** A connection, and answers on it: `Connections` only tells them apart. */
+/** A connection, and an answer on it: all that `Connections` looks at. */
 function opened(connections: Connections) {
   const socket = new PassThrough();
   connections.opened(socket);
-  return { socket, answer: () => ({}) as unknown as ServerResponse };
+  return { socket, answer: () => ({ req: { socket } }) as unknown as ServerResponse };
 }
 
 test("a connection that is idle when draining begins is closed soon", async () => {
@@ -40,17 +40,17 @@ test("a connection whose answer ends just before the first look lives on for its
   const connections = new Connections(room());
   const { socket, answer } = opened(connections);
   const first = answer();
-  connections.began(socket, first);
+  connections.began(first, () => undefined);
   connections.drain();
   await vi.advanceTimersByTimeAsync(295);
-  connections.ended(socket, first);
+  connections.ended(first);
   await vi.advanceTimersByTimeAsync(300);
   expect(socket.destroyed).toBe(false);
   const second = answer();
-  connections.began(socket, second);
+  connections.began(second, () => undefined);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(socket.destroyed).toBe(false);
-  connections.ended(socket, second);
+  connections.ended(second);
   await vi.advanceTimersByTimeAsync(1100);
   expect(socket.destroyed).toBe(true);
 });
@@ -61,8 +61,8 @@ test("a connection that idled at first and was used after is not closed by the f
   connections.drain();
   await vi.advanceTimersByTimeAsync(200);
   const only = answer();
-  connections.began(socket, only);
-  connections.ended(socket, only);
+  connections.began(only, () => undefined);
+  connections.ended(only);
   await vi.advanceTimersByTimeAsync(500);
   expect(socket.destroyed).toBe(false);
   await vi.advanceTimersByTimeAsync(600);
@@ -81,7 +81,7 @@ test("a connection that was handed over is left alone", async () => {
   const connections = new Connections(room());
   const { socket } = opened(connections);
   connections.drain();
-  expect(connections.handOver(socket)).toBe(true);
+  connections.handOver(socket, () => undefined);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(socket.destroyed).toBe(false);
 });

@@ -80,7 +80,10 @@ const mutation = fc.record({
   octet: fc.oneof(fc.constantFrom(0, 9, 10, 11, 13, 32, 0x3a, 0x3b, 0x7f, 0x85, 0xa0, 0xff), fc.nat({ max: 255 })),
 });
 
-function mutated(text: string, { kind, at, octet }: { kind: string; at: number; octet: number }): string {
+export const mutations = fc.array(mutation, { minLength: 1, maxLength: 4 });
+
+/** The text with one change. */
+export function mutated(text: string, { kind, at, octet }: { kind: string; at: number; octet: number }): string {
   const place = text.length === 0 ? 0 : at % text.length;
   const character = String.fromCharCode(octet);
   const [before, here, after] = [text.slice(0, place), text.slice(place, place + 1), text.slice(place + 1)];
@@ -95,9 +98,6 @@ function mutated(text: string, { kind, at, octet }: { kind: string; at: number; 
 export const anyStream: fc.Arbitrary<Buffer> = fc
   .tuple(
     fc.array(message, { minLength: 1, maxLength: 3 }),
-    fc.oneof(
-      { weight: 3, arbitrary: fc.constant([]) },
-      { weight: 1, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 4 }) },
-    ),
+    fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: mutations }),
   )
-  .map(([messages, mutations]) => Buffer.from(mutations.reduce(mutated, messages.join("")), "latin1"));
+  .map(([messages, changes]) => Buffer.from(changes.reduce(mutated, messages.join("")), "latin1"));
