@@ -63,7 +63,6 @@ const DRAIN_BYTES_MAX = 64 * 1024;
 /** Whether a body is small enough to read past; by its head alone, for how much of it has come is chance. */
 export function drains({ headers, httpVersion }: IncomingMessage): boolean {
   const { "content-length": length = "0", "transfer-encoding": coding, expect } = headers;
-  if (coding === undefined && Number(length) === 0) return true;
   const waits = expect !== undefined && httpVersion === "1.1";
   return coding === undefined && !waits && Number(length) <= DRAIN_BYTES_MAX;
 }
