@@ -85,9 +85,9 @@ export class Forward implements Dispatcher.DispatchHandler {
       // Waiting for a connection (`#patience` sees to that), or the upstream does not read: the silence is not the client's.
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
       onSlow: (refusal) => {
-        // After an early answer nobody waits for the rest of the body.
-        if (this.#over) this.#client.socket.destroy();
-        else this.#cutBody(refusal);
+        if (!this.#over) this.#cutBody(refusal);
+        // After an early answer nobody waits for the rest of the body; but it may wait itself, for the answers before it.
+        else if (this.#response.writableFinished) this.#client.socket.destroy();
       },
     });
   }
