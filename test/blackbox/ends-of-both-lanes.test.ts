@@ -20,7 +20,7 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
     socket.on("data", (bytes) => (text += bytes.toString("latin1")).endsWith("abcd") && socket.destroy());
   });
   const gateway = await startGateway({
-    server: { lane, workers: 1, drainTimeout: "5s" },
+    server: { lane, workers: 1, drainTimeout: "5s", limits: { idleTimeout: "2s" } },
     upstreams: { app: { targets: [upstream.url] }, rude: { targets: [rude.url] } },
     routes: [
       { name: "rude", match: { path: "/rude" }, upstream: "rude", auth: "none" },
@@ -83,7 +83,7 @@ describe.each(["auto", "full"])("lane %s", async (lane) => {
   });
 
   test("the answer to the request before a broken one is waited for, however long it takes", async () => {
-    // Longer than the full lane waits for what is left of a refused body.
+    // Longer than anybody waits for what is left of a body.
     upstream.answer((_request, response) => void setTimeout(() => response.end("late"), 5500));
     const broken = `${requestHead("POST", "/a", ["Transfer-Encoding: chunked"])}zz\r\n`;
     const { responses } = await rawExchange(gateway.port, GOOD + broken, { idleMs: 10_000 });
