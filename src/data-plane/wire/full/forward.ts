@@ -73,6 +73,7 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   /** A client that stops in the middle of its body, or crawls, holds a connection of the upstream: it gets 408. */
   #watchBody(): void {
+    this.#request.once("end", () => this.#heard());
     watchBody(this.#request, this.#passage.runtime.settings.server.limits, {
       // Waiting for a connection (`#patience` sees to that), or the upstream does not read: the silence is not the client's.
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
@@ -128,15 +129,24 @@ export class Forward implements Dispatcher.DispatchHandler {
       onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
       onChunk: (chunk) => {
         if (measurement?.wantsRequest === true) measurement.requestChunk(chunk);
-        if (this.#controller !== null) this.#patience?.refresh();
+        this.#heard();
       },
     });
+  }
+
+  /** Something came from the client. */
+  #heard(): void {
+    if (this.#controller !== null) this.#patience?.refresh();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#waitNoMore();
     this.#controller = controller;
     if (this.#over) return controller.abort(new Error("Request is over"));
+    this.#waitForAnswer();
+  }
+
+  #waitForAnswer(): void {
     // undici's own timeout begins anew with every octet of a head.
     this.#waitAtMost(this.#passage.runtime.settings.server.limits.requestTimeoutMs, () => this.#noAnswer());
   }
@@ -243,6 +253,9 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   #noAnswer(): void {
+    this.#waitNoMore();
+    // The rest of the body is waited for first, and `watchBody` sees to it that it comes.
+    if (!this.#request.complete && !this.#request.isPaused()) return this.#waitForAnswer();
     this.#giveUp(timedOut(this.#passage.route.upstream.name));
   }
 
