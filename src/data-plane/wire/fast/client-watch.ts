@@ -5,7 +5,7 @@ export class ClientWatch {
   readonly #socket: Socket;
   #sinceMs: number;
   #readThen = 0;
-  #unsentThen = 0;
+  #sentThen = -1;
   #unsentSinceMs = 0;
 
   constructor(socket: Socket, nowMs: number) {
@@ -32,8 +32,11 @@ export class ClientWatch {
   /** How long nothing has moved of what waits to be read by the client. */
   unreadMs(nowMs: number): number {
     const unsent = this.#socket.writableLength;
-    if (unsent === 0 || unsent !== this.#unsentThen) {
-      this.#unsentThen = unsent;
+    if (unsent === 0) return 0;
+    // By what has gone, not by what waits: one piece is often as long as the next.
+    const sent = this.#socket.bytesWritten - unsent;
+    if (sent !== this.#sentThen) {
+      this.#sentThen = sent;
       this.#unsentSinceMs = nowMs;
     }
     return nowMs - this.#unsentSinceMs;

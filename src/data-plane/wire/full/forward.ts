@@ -25,7 +25,7 @@ import { outgoingBody } from "./outgoing-body.ts";
 import { isSoundAnswer } from "#data-plane/wire/http1/response-reader.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
 import { mayRepeat } from "#data-plane/wire/repeating.ts";
-import { BUSY, invalidAnswer, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
+import { BUSY, invalidAnswer, timedOut, tooManyInterim } from "#data-plane/wire/upstream-refusals.ts";
 import { watchBody } from "./patience.ts";
 import { headerTexts, lengthOf, pairsOf } from "./upstream-answer.ts";
 import { isConnectionLost, refusalOf } from "./dispatch-errors.ts";
@@ -74,6 +74,7 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   /** A client that stops in the middle of its body, or crawls, holds a connection of the upstream: it gets 408. */
   #watchBody(): void {
+    this.#request.once("end", () => this.#heard());
     watchBody(this.#request, this.#passage.runtime.settings.server.limits, {
       // Waiting for a connection (`#patience` sees to that), or the upstream does not read: the silence is not the client's.
       isHeld: () => !this.#over && (this.#controller === null || this.#request.isPaused()),
@@ -127,14 +128,28 @@ export class Forward implements Dispatcher.DispatchHandler {
     return outgoingBody(this.#request, chunked, {
       bytesMax,
       onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
-      onChunk: measurement?.wantsRequest === true ? (chunk) => measurement.requestChunk(chunk) : null,
+      onChunk: (chunk) => {
+        if (measurement?.wantsRequest === true) measurement.requestChunk(chunk);
+        this.#heard();
+      },
     });
+  }
+
+  /** Something came from the client. */
+  #heard(): void {
+    if (this.#controller !== null) this.#patience?.refresh();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#waitNoMore();
     this.#controller = controller;
-    if (this.#over) controller.abort(new Error("Request is over"));
+    if (this.#over) return controller.abort(new Error("Request is over"));
+    this.#waitForAnswer();
+  }
+
+  #waitForAnswer(): void {
+    // undici's own timeout begins anew with every octet of a head.
+    this.#waitAtMost(this.#passage.runtime.settings.server.limits.requestTimeoutMs, () => this.#noAnswer());
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason?: string): void {
@@ -142,6 +157,7 @@ export class Forward implements Dispatcher.DispatchHandler {
     const raw = headerTexts(controller.rawHeaders);
     if (!isSoundAnswer(raw, reason)) return this.#giveUp(invalidAnswer(this.#passage.route.upstream.name));
     if (status < 200) return this.#passInterim(status, raw);
+    this.#waitNoMore();
     if (!this.#settlement.head(status, raw)) return this.#giveUp(METERING_DOWN);
     const bodiless = status === 204 || status === 304 || this.#passage.exchange.method === "HEAD";
     this.#bytesLeft = bodiless ? null : lengthOf(raw);
@@ -235,6 +251,13 @@ export class Forward implements Dispatcher.DispatchHandler {
       return;
     }
     this.#host.refuse(this.#passage, this.#response, refusal);
+  }
+
+  #noAnswer(): void {
+    this.#waitNoMore();
+    // The rest of the body is waited for first, and `watchBody` sees to it that it comes.
+    if (!this.#request.complete && !this.#request.isPaused()) return this.#waitForAnswer();
+    this.#giveUp(timedOut(this.#passage.route.upstream.name));
   }
 
   /** Ends with a refusal, and the upstream's work. */

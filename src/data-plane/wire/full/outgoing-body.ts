@@ -1,5 +1,5 @@
 /**
- * A request's body on its way to undici: looked at where somebody measures it, cut off at a limit where its length is unknown. Worker
+ * A request's body on its way to undici: looked at as it passes, cut off at a limit where its length is unknown. Worker
  * thread. Chunks pass through unbuffered, with backpressure.
  * Always a stream of its own: undici destroys the one it is given when its call ends, and takes the socket away from node's own requests.
  */
@@ -10,8 +10,8 @@ export interface BodyWatch {
   /** Beyond them `onTooLarge` is called, once, and the stream fails. */
   readonly bytesMax: number;
   readonly onTooLarge: () => void;
-  /** Every chunk, as it passes; null: nobody wants them. */
-  readonly onChunk: ((chunk: Buffer) => void) | null;
+  /** Every chunk, as it passes. */
+  readonly onChunk: (chunk: Buffer) => void;
 }
 
 export function outgoingBody(request: IncomingMessage, chunked: boolean, watch: BodyWatch): Readable {
@@ -23,7 +23,7 @@ export function outgoingBody(request: IncomingMessage, chunked: boolean, watch: 
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
       if (bytes <= bytesMax) {
-        onChunk?.(chunk);
+        onChunk(chunk);
         return done(null, chunk);
       }
       onTooLarge();
