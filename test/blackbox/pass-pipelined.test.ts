@@ -81,6 +81,15 @@ test.each([
   expect(await operator.used(key.account)).toBe(before + good);
 });
 
+test("behind a refused request whose body comes in two pieces the next one is served", async () => {
+  const refused = requestHead("POST", "/1", ["Content-Length: 5"]);
+  const { responses } = await rawExchange(gateway.port, [`${refused}he`, `llo${get("/2")}`], {
+    responses: 2,
+    idleMs: 3000,
+  });
+  expect(responses.map(({ status }) => status)).toEqual([401, 200]);
+});
+
 test.each([
   ["closes", (socket: Socket) => socket.end()],
   ["breaks off", (socket: Socket) => socket.destroy()],

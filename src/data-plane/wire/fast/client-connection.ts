@@ -67,6 +67,8 @@ export class ClientConnection implements RequestConnection {
     if (!this.#request.isNone) {
       const at = this.#request.read(bytes, length);
       if (at < length) this.#hold(bytes, at, length);
+      // That was the end of a body that was read past: its request is over, and what came along is the next one.
+      if (this.#request.isNone) this.readHeld();
       return;
     }
     const held = this.#held;
