@@ -13,7 +13,7 @@ import { countsOf, type Lane, LANES, makeKey, startLane } from "./world.ts";
 const SLOTS = 32;
 /** How often a difference is looked for again before it is one. */
 const REPEATS = 2;
-const SHRINKS_MAX = 80;
+const SHRINKS_MAX = 50;
 
 export interface Difference {
   readonly stream: Stream;
