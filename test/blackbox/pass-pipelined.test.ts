@@ -47,7 +47,7 @@ test("the app's call ends when a client leaves that had sent all of its body wit
   client.write(`${requestHead("POST", "/1", [key.line, "Content-Length: 5"])}hello`);
   await until("the app has the request", () => received.endsWith("hello"));
   client.end();
-  await until("the call has ended", () => ends === 1, 2000);
+  expect(await until("the call has ended", () => ends, 2000)).toBe(1);
   client.destroy();
 });
 

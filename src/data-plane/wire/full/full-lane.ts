@@ -157,9 +157,13 @@ export class FullLane implements ForwardHost {
     const { metrics } = this.#parts;
     metrics.started("full");
     let metric = OTHER_METRIC;
-    response.on("close", () => {
+    let isDecided = false;
+    const finished = () => {
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_STATUS;
       metrics.finished(metric, status, (performance.now() - started) / 1000);
+    };
+    response.on("close", () => {
+      if (isDecided) finished();
       this.#connections.ended(response);
     });
     // node takes `Proxy-Connection` for `Connection`.
@@ -170,6 +174,9 @@ export class FullLane implements ForwardHost {
       (verdict) => {
         const route = verdict.kind === "forward" ? verdict.passage.route : verdict.route;
         if (route !== null) metric = route.metric;
+        isDecided = true;
+        // Its client left meanwhile; it counts on its route all the same.
+        if (response.closed) finished();
         if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else {
@@ -179,7 +186,11 @@ export class FullLane implements ForwardHost {
           this.#connections.watchBody(response, () => forward.breakBody());
         }
       },
-      (error) => this.#answer(request, response, this.#failure(error)),
+      (error) => {
+        if (response.closed && !isDecided) finished();
+        isDecided = true;
+        this.#answer(request, response, this.#failure(error));
+      },
     );
   }
 
