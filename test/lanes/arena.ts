@@ -13,7 +13,7 @@ import { countsOf, type Lane, LANES, makeKey, startLane } from "./world.ts";
 const SLOTS = 32;
 /** How often a difference is looked for again before it is one. */
 const REPEATS = 2;
-const SHRINKS_MAX = 80;
+const SHRINKS_MAX = 50;
 
 export interface Difference {
   readonly stream: Stream;
@@ -25,6 +25,11 @@ export interface Outcome {
   readonly difference: Difference | null;
   /** What both lanes have counted, where it is not the same. */
   readonly miscount: string | null;
+}
+
+export interface Miscount {
+  readonly streams: readonly Stream[];
+  readonly miscount: string;
 }
 
 /** Whether what was seen is allowed. */
@@ -143,19 +148,20 @@ export class Arena implements AsyncDisposable {
     return true;
   }
 
-  /** The fewest of these streams that can be found after which the lanes have counted otherwise. */
-  async findMiscount(streams: readonly Stream[]): Promise<readonly Stream[]> {
+  /** Plays streams again that were counted otherwise, and then fewer and fewer of them; null: they do not show it again. */
+  async findMiscount(streams: readonly Stream[]): Promise<Miscount | null> {
+    const { miscount } = await this.playAll(
+      streams,
+      () => true,
+      () => undefined,
+    );
+    if (miscount === null) return null;
     const half = streams.length >> 1;
-    if (half > 0)
-      for (const some of [streams.slice(0, half), streams.slice(half)]) {
-        const { miscount } = await this.playAll(
-          some,
-          () => true,
-          () => undefined,
-        );
-        if (miscount !== null) return await this.findMiscount(some);
-      }
-    return streams;
+    for (const some of half === 0 ? [] : [streams.slice(0, half), streams.slice(half)]) {
+      const smaller = await this.findMiscount(some);
+      if (smaller !== null) return smaller;
+    }
+    return { streams, miscount };
   }
 
   async #counts(players: readonly Player[]): Promise<readonly Counts[]> {
@@ -169,7 +175,9 @@ export class Arena implements AsyncDisposable {
     const isEqual = async () => {
       const after = await this.#counts(players);
       const [auto, full] = after.map((counts, index) => growth(before[index], counts));
-      told = `auto ${JSON.stringify(auto)}\nfull ${JSON.stringify(full)}`;
+      const only = (these: readonly string[] = [], others: readonly string[] = []) =>
+        JSON.stringify(these.filter((line) => !others.includes(line)));
+      told = `auto ${only(auto, full)}\nfull ${only(full, auto)}`;
       return isDeepStrictEqual(auto, full);
     };
     return await until("both lanes have counted the same", isEqual, 3000, 100).then(

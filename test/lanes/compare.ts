@@ -29,9 +29,10 @@ export function isStricter([auto, full]: readonly Seen[]): boolean {
   return isRefused && isPrefix && isDeepStrictEqual(forwarded, full.after.forwarded.slice(0, forwarded.length));
 }
 
-const SYNTAX_OR_HEAD = /^400 [^]*Connection: close[^]*(?:"rule":"http:syntax"|\n\(not whole\)$)/;
+const SYNTAX_OR_HEAD =
+  /^4(?:00|31) [^]*Connection: close[^]*(?:"rule":"(?:http:syntax|header:count)"|\n\n(?:\n\(not whole\))?$)/;
 const SYNTAX = /^400 [^]*"rule":"http:syntax"/;
-const REFUSED = /^400 [^]*Connection: close[^]*(?:"error":"malformed_request"|\n\(not whole\)$)/;
+const REFUSED = /^400 [^]*Connection: close[^]*(?:"error":"malformed_request"|\n\n(?:\n\(not whole\))?$)/;
 const TOO_LARGE = /^4(?:13|31) [^]*Connection: close/;
 
 /**
@@ -43,6 +44,6 @@ function vaguer(auto: string, full: string | undefined): string {
   if (full === undefined) return auto;
   if (SYNTAX.test(full) && (REFUSED.test(auto) || TOO_LARGE.test(auto))) return full;
   if (REFUSED.test(full) && (SYNTAX.test(auto) || TOO_LARGE.test(auto))) return full;
-  const isHead = auto.endsWith("(not whole)") && auto.slice(0, 3) === full.slice(0, 3);
-  return isHead && TOO_LARGE.test(full) && TOO_LARGE.test(auto) ? full : auto;
+  const areTooLarge = TOO_LARGE.test(auto) && TOO_LARGE.test(full) && auto.slice(0, 3) === full.slice(0, 3);
+  return areTooLarge ? full : auto;
 }

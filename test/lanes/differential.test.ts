@@ -54,13 +54,23 @@ function batches(arbitrary: fc.Arbitrary<Stream>, count: number): readonly (read
   return sizes.map((numRuns, index) => fc.sample(arbitrary, { seed: seed + index, numRuns }));
 }
 
+const isAllowed: Judge = (seen) => isSame(seen) || isStricter(seen);
+
 async function expectNone(difference: Difference | null, judge: Judge): Promise<void> {
   if (difference === null) return;
-  const { stream, seen } = await arena.shrink(difference, judge);
+  // Not into one of another kind: less of a good stream may well be a hostile one.
+  const { stream, seen } = await arena.shrink(difference, isAllowed(difference.seen) ? judge : isAllowed);
   const [auto, full] = seen;
   process.stdout.write(`lanes differ: TOLLGATE_SEED=${seed} ${JSON.stringify(stream)}\n`);
   expect({ before: auto?.before, after: auto?.after }).toEqual({ before: full?.before, after: full?.after });
   throw new Error("Not the same on both lanes, and not to be seen here");
+}
+
+async function expectNoMiscount(streams: readonly Stream[], first: string): Promise<void> {
+  const again = await arena.findMiscount(streams);
+  if (again !== null) throw new Error(`${again.miscount}\nTOLLGATE_SEED=${seed} ${JSON.stringify(again.streams)}`);
+  arena.unsteady++;
+  process.stdout.write(`lanes, was counted once: ${first}\n`);
 }
 
 test(
@@ -70,8 +80,7 @@ test(
     for (const streams of batches(plainStream, STREAMS / 2)) {
       const { difference, miscount } = await arena.playAll(streams, isSame, add);
       await expectNone(difference, isSame);
-      if (miscount !== null)
-        throw new Error(`${miscount}\nTOLLGATE_SEED=${seed} ${JSON.stringify(await arena.findMiscount(streams))}`);
+      if (miscount !== null) await expectNoMiscount(streams, miscount);
     }
     report("plain", tally);
     expect(tally.good).toBeGreaterThan(tally.answers / 8);
@@ -84,11 +93,10 @@ test(
 test(
   "of hostile streams the same is taken, but for what the fast lane refuses and node's parser does not",
   async () => {
-    const judge: Judge = (seen) => isSame(seen) || isStricter(seen);
     const { tally, add } = tallyOf();
     // What is counted differs where one lane refuses more.
     for (const streams of batches(hostileStream, STREAMS / 2))
-      await expectNone((await arena.playAll(streams, judge, add)).difference, judge);
+      await expectNone((await arena.playAll(streams, isAllowed, add)).difference, isAllowed);
     report("hostile", tally);
     expect(tally.refused).toBeGreaterThan(tally.streams / 4);
     expect(tally.good).toBeGreaterThan(tally.streams / 4);

@@ -96,6 +96,7 @@ function masked(text: string): string {
   return text
     .replaceAll(/req_[0-9a-f]{32}/g, "req_ID")
     .replaceAll(/traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00/g, "traceparent: NEW")
+    .replaceAll(/^host: 127\.0\.0\.1:\d+$/gm, "host: UPSTREAM")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "INSTANT")
     .replaceAll(/(;t=|retry-after: |"retry_after":)\d+/gi, "$1TIME");
 }

@@ -15,7 +15,7 @@ const QUIET_LOOKS = 3;
 /** The same when an answer should still come: the machine may be busy. */
 const EXPECTING_LOOKS = 150;
 /** So long a lane that is behind the other one is waited for. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 2000;
 
 export interface Seen {
   /** All has been sent, and nothing more came. */

@@ -25,6 +25,7 @@ const PATHS = [
   "/key/a%2fb", "/key/%00", "/key/%zz", "http://a.test/key?x", "http://b.test/key", "HTTP://A.test:80/open", "*", "/none", "/_tollgate/auth/me", "/key/#f", `/key/${"a".repeat(3000)}`,
   "/_tollgate/health", "/shut",
 ]; // biome-ignore format: a list
+const TOO_MANY = Array.from({ length: 300 }, (_, at) => `X-${at}: 1`).join("\r\n");
 const FIELDS = [
   "Connection: close", "Connection: keep-alive", "Connection: X-Hop\r\nX-Hop: 1", "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-Keep: 2",
   "Connection: Authorization", "Connection: x-tollgate-user", "Expect: 100-continue", "Expect: 100-Continue", "Expect: 200-ok", "Accept: a\r\naccept: b",
@@ -32,7 +33,7 @@ const FIELDS = [
   "Upgrade: foo", "Upgrade: websocket", "TE: trailers", "Cookie: a=1; b=2", "X-Bytes: \xe9\xff", "X-Empty:",
   "X-Spaces: \t a  b\t ", "Accept-Encoding: gzip, br", "Content-Type: application/json", "Authorization: Bearer wrong", "Authorization: Basic YTpi",
   "X-A_B: 1", `X-Long: ${"l".repeat(5000)}`, `X-Longer: ${"l".repeat(9000)}`, "Range: bytes=0-1", "Keep-Alive: 300", "Proxy-Connection: keep-alive",
-  Array.from({ length: 300 }, (_, at) => `X-${at}: 1`).join("\r\n"), "Trailer: X-Sum", "Host: a.test", "Content-Length: 0", "Content-Length: 00", "Transfer-Encoding: chunked",
+  TOO_MANY, "Trailer: X-Sum", "Host: a.test", "Content-Length: 0", "Content-Length: 00", "Transfer-Encoding: chunked",
 ]; // biome-ignore format: a list
 const WEBSOCKET =
   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
@@ -87,7 +88,9 @@ const request = fc
   })
   .map((parts) => {
     const fields = parts.fields.map((field) => `${field}\r\n`).join("");
-    const top = `${parts.before}${parts.method} ${parts.target} HTTP/${parts.version}\r\n`;
+    // Told of in `wanted.ts`.
+    const method = parts.target.startsWith("/_tollgate") && parts.method === "HEAD" ? "GET" : parts.method;
+    const top = `${parts.before}${method} ${parts.target} HTTP/${parts.version}\r\n`;
     return `${top}${parts.host}${parts.credential}${fields}${parts.body.fields}\r\n${parts.body.content}`;
   });
 
@@ -119,10 +122,10 @@ const conversation = fc
   )
   .map(([requests, last]) => requests.join("") + last);
 
-/** Broken off somewhere. */
+/** Broken off somewhere. Not in more fields than a request may have: our reader says so at the first too many, node when it has them all. */
 const cutShort = fc
   .tuple(conversation, fc.double({ min: 0, max: 1, noNaN: true }))
-  .map(([text, share]) => text.slice(0, Math.floor(text.length * share)));
+  .map(([text, part]) => (text.includes(TOO_MANY) ? text : text.slice(0, Math.floor(text.length * part))));
 
 const plain = fc.oneof({ weight: 6, arbitrary: conversation }, { weight: 1, arbitrary: cutShort });
 const hostile = fc.oneof(

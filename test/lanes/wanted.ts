@@ -1,6 +1,8 @@
 /**
  * Differences between the lanes that may be: each with its reason, and a stream that shows it, so that a lane that comes round leaves no
  * line here that is not true any more. `compare.ts` has those that random streams are let off for; the other ones they do not have.
+ * Not shown, for chance decides: undici asks for a connection of its own for HEAD, so an app that answers one before it has read its body
+ * may have closed while undici still writes, which is then a 502 on the full lane.
  */
 export interface Wanted {
   readonly what: string;

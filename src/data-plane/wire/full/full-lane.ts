@@ -174,9 +174,13 @@ export class FullLane implements ForwardHost {
     const { metrics } = this.#parts;
     metrics.started("full");
     let metric = OTHER_METRIC;
-    response.on("close", () => {
+    let isDecided = false;
+    const finished = () => {
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_STATUS;
       metrics.finished(metric, status, (performance.now() - started) / 1000);
+    };
+    response.on("close", () => {
+      if (isDecided) finished();
       this.#connections.ended(response);
     });
     // node takes `Proxy-Connection` for `Connection`.
@@ -185,12 +189,19 @@ export class FullLane implements ForwardHost {
       () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
         metric = routeOf(verdict)?.metric ?? metric;
+        isDecided = true;
+        // Its client left meanwhile; it counts on its route all the same.
+        if (response.closed) finished();
         if (verdict.kind === "answered") this.#say(request, response, verdict.response);
         else if (verdict.kind === "refused") this.#answer(request, response, verdict);
         else if (response.destroyed) this.#abandon(verdict.passage);
         else this.#forward(verdict.passage, request, response);
       },
-      (error) => this.#answer(request, response, this.#failure(error)),
+      (error) => {
+        if (response.closed && !isDecided) finished();
+        isDecided = true;
+        this.#answer(request, response, this.#failure(error));
+      },
     );
   }
 
