@@ -1,6 +1,6 @@
 /**
  * Requests that come in two pieces, cut at every offset: the gateway must see in them what it sees in the whole. 200 of the own cases
- * and the corpus, half of them good ones, with TOLLGATE_LONG=1, otherwise 12; TOLLGATE_SEED repeats the choice.
+ * and the corpus, half of them good ones, with TOLLGATE_SOAK=1, otherwise 12; TOLLGATE_SEED repeats the choice.
  */
 import { describe, expect, test } from "vitest";
 import { type Random, seededRandom } from "#test/support/random.ts";
@@ -11,7 +11,7 @@ import { Figures, wrongs } from "./figures.ts";
 import { ownCases } from "./own-cases.ts";
 import { Rounds } from "./rounds.ts";
 
-const LONG = process.env.TOLLGATE_LONG === "1";
+const LONG = process.env.TOLLGATE_SOAK === "1";
 const CASES = LONG ? 200 : 12;
 /** Longer ones only repeat themselves: their offsets would be thousands. */
 const BYTES_MAX = 400;

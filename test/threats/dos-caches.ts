@@ -18,11 +18,11 @@ import { type Lane, residentBytes, startDos } from "./dos-world.ts";
 import { encodedParts } from "./jws.ts";
 import type { LoneRow } from "./runner.ts";
 
-const IS_LONG = process.env.TOLLGATE_LONG === "1";
+const IS_SOAK = process.env.TOLLGATE_SOAK === "1";
 /** Keys in process. */
-const STRANGERS = IS_LONG ? 1_000_000 : 100_000;
+const STRANGERS = IS_SOAK ? 1_000_000 : 100_000;
 /** Of each kind through the gateway, where each is a look into the store; a worker remembers 10,000 keys it does not know. */
-const FLOOD = IS_LONG ? 100_000 : 15_000;
+const FLOOD = IS_SOAK ? 100_000 : process.env.TOLLGATE_LONG === "1" ? 15_000 : 2_000;
 const CROWD = 100;
 const MIB = 1024 * 1024;
 const GROWTH_MAX = 48 * MIB;
@@ -142,6 +142,6 @@ async function strangersAtTheDoor(lane: Lane): Promise<void> {
 }
 
 /** One in ten seconds at most, whatever is asked for. */
-const FETCHES_MAX = IS_LONG ? 60 : 12;
+const FETCHES_MAX = IS_SOAK ? 60 : 12;
 
 const address = (number: number) => `44.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;

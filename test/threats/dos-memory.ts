@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 const CAP = 256 * MIB;
 /** Pages of the program's files, which the peak counts and the control group does not. */
 const PROGRAM = 64 * MIB;
-const ATTACK_MS = process.env.TOLLGATE_LONG === "1" ? 30_000 : 6000;
+const ATTACK_MS = process.env.TOLLGATE_SOAK === "1" ? 30_000 : 6000;
 const FLOODERS = 10;
 const ROOM = 32;
 /** More than there is room for, waiting room included. */

@@ -12,11 +12,11 @@ import { closedLoad, openLoad, type Outcomes } from "./dos-load.ts";
 import { type Lane, startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
-const IS_LONG = process.env.TOLLGATE_LONG === "1";
+const IS_SOAK = process.env.TOLLGATE_SOAK === "1";
 const CONNECTIONS = 4;
 const SERVICE_MS = 20;
 const PEAK_MS = 1500;
-const OVERLOAD_MS = IS_LONG ? 15_000 : 3000;
+const OVERLOAD_MS = IS_SOAK ? 15_000 : 3000;
 
 export function dosOverload(lane: Lane): readonly LoneRow[] {
   return [
@@ -88,7 +88,7 @@ const SLOW_GATE = {
 const ROOM = 8;
 /** Clients who ask again at once when they were refused, many times more than there is room for. */
 const PUSHERS = 128;
-const GOODPUT_MIN = IS_LONG ? 0.8 : 0.6;
+const GOODPUT_MIN = IS_SOAK ? 0.8 : 0.6;
 
 async function slowGateway(lane: Lane): Promise<void> {
   await using scene = await startDos(lane, {

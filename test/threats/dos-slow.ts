@@ -12,14 +12,14 @@ import { closedLoad, type Outcomes } from "./dos-load.ts";
 import { type Lane, residentBytes, startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
-const IS_LONG = process.env.TOLLGATE_LONG === "1";
+const IS_SOAK = process.env.TOLLGATE_SOAK === "1";
 /** What the gateway has for clients, and slowhttptest for its own: the limit of open files without what either needs besides. */
 const PLACES = filesMax() - 1000;
 /** slowhttptest is slow with many connections, so several share them. */
-const TESTS = IS_LONG ? 5 : 1;
-const SLOW_HEADS = TESTS * Math.floor(Math.min(IS_LONG ? 10_000 : 1000, PLACES) / TESTS);
+const TESTS = IS_SOAK ? 5 : 1;
+const SLOW_HEADS = TESTS * Math.floor(Math.min(IS_SOAK ? 10_000 : 1000, PLACES) / TESTS);
 /** Long enough for slowhttptest to open all of them: a few hundred a second on a busy machine. */
-const HEADER_MS = IS_LONG ? 40_000 : 4000;
+const HEADER_MS = IS_SOAK ? 40_000 : 4000;
 const CLOSED_WITHIN_MS = 1000;
 const GOOD_P99_MS = 25;
 
@@ -103,7 +103,7 @@ function report(lane: Lane, closedMs: number, alone: Outcomes, good: Outcomes): 
   );
 }
 
-const SLOW_BODIES = IS_LONG ? 200 : 50;
+const SLOW_BODIES = IS_SOAK ? 200 : 50;
 /** `body-pace.ts`: grace, and between two looks. */
 const GRACE_MS = 10_000;
 const LOOK_MS = 2000;
@@ -129,7 +129,7 @@ async function slowBodies(lane: Lane): Promise<void> {
   expect([whole.length, await operator.used(key.account)]).toEqual([0, 0]);
 }
 
-const SLOW_READERS = IS_LONG ? 100 : 30;
+const SLOW_READERS = IS_SOAK ? 100 : 30;
 const READ_MS = 4000;
 const MIB = 1024 * 1024;
 /** What kernel and gateway may take for a client that reads nothing: the kernel's buffers on two connections, mostly. */
