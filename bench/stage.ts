@@ -8,7 +8,8 @@ import { SIDE_CORE } from "./parts/pin.ts";
 
 export const ISSUER = "https://bench.test";
 export const AUDIENCE = "bench";
-const ACCOUNT = "acct_bench";
+/** As the operator's own systems call it: what tokens name. */
+export const ACCOUNT = "bench";
 /** Peers take any text for a key; this one has the length of the gateway's own. */
 export const PEER_KEY = "tg_sk_live_0123456789abcdefghijklmnopqrstuv";
 

@@ -1,7 +1,7 @@
 /** This gateway, on each of its lanes: bare, and with everything on. One worker, as it has one core. */
 import { join } from "node:path";
 import { pinned, SERVER_CORE } from "#bench/parts/pin.ts";
-import { AUDIENCE, ISSUER, type Stage } from "#bench/stage.ts";
+import { ACCOUNT, AUDIENCE, ISSUER, type Stage } from "#bench/stage.ts";
 import { type Gateway, type GatewayConfig, startGateway } from "#test/support/process.ts";
 import { CLIENT_HEADERS, type Contender, PATH, type Running, type Task } from "./contender.ts";
 
@@ -42,7 +42,9 @@ async function start(stage: Stage, lane: Lane, task: Exclude<Task, "app">): Prom
 }
 
 async function credential(gateway: Gateway, stage: Stage, task: "key" | "jwt"): Promise<string> {
-  return `Bearer ${task === "jwt" ? stage.token : await makeKey(gateway)}`;
+  if (task === "key") return `Bearer ${await makeKey(gateway)}`;
+  await created(gateway, "accounts", "create", "--name", "bench", "--external-id", ACCOUNT);
+  return `Bearer ${stage.token}`;
 }
 
 /** As an operator would make one. */
