@@ -118,7 +118,7 @@ export class LoopDisk implements Disposable {
   }
 
   #mount(): void {
-    const device = run("losetup", "--find", "--show", "--direct-io=on", this.#image).trim();
+    const device = this.#attach();
     try {
       run("mount", "-t", "ext4", device, this.dir);
     } finally {
@@ -126,8 +126,21 @@ export class LoopDisk implements Disposable {
       run("losetup", "--detach", device);
     }
   }
+
+  /** Another test process may take the free device that was found first. */
+  #attach(): string {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return run("losetup", "--find", "--show", "--direct-io=on", this.#image).trim();
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50 * attempt);
+      }
+    }
+  }
 }
 
+const ATTEMPTS = 20;
 const open = new Set<LoopDisk>();
 process.once("exit", () => {
   for (const disk of open) disk[Symbol.dispose]();
