@@ -110,6 +110,21 @@ test("a slow reader gets the whole of an answer whose connection closes behind i
   expect(await Promise.all(got)).toEqual(lengths);
 });
 
+test("a slow reader gets the whole of a good answer also when garbage follows its request, and then hears 400", async () => {
+  const lengths = [4_000_000, 4_600_000, 5_200_000];
+  upstream.answer(({ headers }, response) => {
+    const bytes = Number(headers["x-bytes"]);
+    response.writeHead(200, { "content-length": bytes }).end(Buffer.alloc(bytes, "a"));
+  });
+  const got = lengths.map(async (bytes) => {
+    using client = await Client.open(gateway.port, { reads: 2_000_000 });
+    await client.send(`${requestHead("GET", "/open", [`X-Bytes: ${bytes}`])}garbage\r\n\r\n`);
+    await until("the connection has ended", () => client.closed, 15_000);
+    return client.responses.map(({ status, body }) => (status === 200 ? body.length : status));
+  });
+  expect(await Promise.all(got)).toEqual(lengths.map((bytes) => [bytes, 400]));
+});
+
 test("a client that reads slowly but steadily is not cut off, although its answer takes longer than the request timeout", async () => {
   const bytes = 12_000_000;
   answerWith(bytes);

@@ -19,9 +19,8 @@ const MISSING: Reading = { fault: "missing" };
 type RawHeaders = readonly string[];
 
 export class Measurement {
-  /** Whether bytes of the request's body, the answer's body are wanted. */
+  /** Whether bytes of the request's body are wanted. */
   readonly wantsRequest: boolean;
-  readonly wantsResponse: boolean;
   readonly #lines: readonly RouteLine[];
   readonly #estimates: readonly number[];
   readonly #caps: ReadCaps;
@@ -50,7 +49,6 @@ export class Measurement {
     this.wantsRequest = lines.some(
       ({ meter: { source } }) => source?.kind === "request.json" || source?.kind === "bytes.in",
     );
-    this.wantsResponse = lines.some(({ meter: { source } }) => isOfResponse(source?.kind));
     const head = bodyHead(requestHeaders);
     this.#requestReaders = lines.map(({ meter: { source } }) =>
       source?.kind === "request.json" ? readerFor(source, head, caps) : null,
@@ -122,10 +120,6 @@ export class Measurement {
         return this.#responseReaders[index]?.end() ?? MISSING;
     }
   }
-}
-
-function isOfResponse(kind: string | undefined): boolean {
-  return kind === "response.json" || kind === "sse.last" || kind === "ndjson.last" || kind === "bytes.out";
 }
 
 /** Known when the answer's head is. What an app does not report there, it may still report in a trailer. */

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Refusal } from "#core/errors.ts";
 import { isRefusal } from "#data-plane/exchange.ts";
 import { Peer } from "#data-plane/peer.ts";
+import { DRAIN_AGAIN_MS, DRAIN_IDLE_MS, endBehind } from "#data-plane/wire/closing.ts";
 import { type Guest, Place } from "#data-plane/wire/client-room.ts";
 import { CUT_HEAD, SLOW_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { CR, LF } from "#data-plane/wire/http1/octets.ts";
@@ -20,11 +21,6 @@ import type { RequestConnection } from "./request-connection.ts";
 
 /** Bytes a client may send ahead of its answer before it is read no further. */
 const AHEAD_BYTES_MAX = 64 * 1024;
-/** Time a client has to read the last answer before its connection is closed from our side too. */
-const LINGER_MS = 250;
-/** While draining: as `full/connections.ts` has them. */
-const DRAIN_IDLE_MS = 300;
-const DRAIN_AGAIN_MS = 1000;
 
 export class ClientConnection implements RequestConnection, Guest {
   readonly lane: ClientLane;
@@ -194,8 +190,8 @@ export class ClientConnection implements RequestConnection, Guest {
     this.#closing = true;
     this.#held = null;
     this.#request.drop();
-    // From when all is sent: a client that reads slowly gets the whole of its answer; `sweep` ends one that does not read.
-    this.socket.end(() => setTimeout(() => this.socket.destroy(), LINGER_MS).unref());
+    // `sweep` ends one that does not read.
+    endBehind(this.socket);
     this.#resume();
   }
 

@@ -7,22 +7,13 @@
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
-
-/** A connection that is idle when draining begins may stay so this long: the next request on it is answered, with `Connection: close`. */
-const DRAIN_IDLE_MS = 300;
-/** The same after an answer that did not say `Connection: close`: its client was promised a connection, and is likely to use it. */
-const DRAIN_AGAIN_MS = 1000;
-
-/** Time a client has to read the last words before its connection is closed from our side too. */
-const LINGER_MS = 250;
+import { DRAIN_AGAIN_MS, DRAIN_IDLE_MS, endBehind } from "#data-plane/wire/closing.ts";
 
 /** Requests that wait on one connection before nothing more is read from it. */
 const WAITING_MAX = 32;
 
 /** Makes what is said, at the moment it is. */
 type Words = () => Buffer;
-
-const NO_WORDS: Words = () => Buffer.alloc(0);
 
 interface Waiting {
   readonly response: ServerResponse;
@@ -145,8 +136,8 @@ export class Connections {
       state.underWay = next.response;
       next.start();
     } else if (state.upgrade !== null) this.#letGo(socket, state, state.upgrade);
-    else if (state.lastWords !== null) sayAndClose(socket, state.lastWords);
-    else if (state.broken) sayAndClose(socket, NO_WORDS);
+    else if (state.lastWords !== null) endBehind(socket, state.lastWords());
+    else if (state.broken) endBehind(socket);
     else this.#rests(socket, state);
   }
 
@@ -170,7 +161,7 @@ export class Connections {
   endWith(socket: Duplex, words: Words): void {
     const state = this.#open.get(socket);
     if (state !== undefined) this.#room.works(state.place);
-    if (state === undefined || state.underWay === null) return sayAndClose(socket, words);
+    if (state === undefined || state.underWay === null) return endBehind(socket, words());
     if (state.last?.req.complete !== false) {
       state.lastWords = words;
       return;
@@ -188,7 +179,8 @@ export class Connections {
   #sweep(): void {
     for (const [socket, state] of this.#open) {
       const waiting = socket.writableLength;
-      if (state.underWay?.writableEnded === true && waiting > 0 && waiting === state.waiting) socket.destroy();
+      const isSaid = state.underWay === null || state.underWay.writableEnded;
+      if (isSaid && waiting > 0 && waiting === state.waiting) socket.destroy();
       state.waiting = waiting;
     }
   }
@@ -210,9 +202,4 @@ export class Connections {
       });
     }, afterMs);
   }
-}
-
-function sayAndClose(socket: Duplex, words: Words): void {
-  socket.end(words());
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -10,13 +10,11 @@ import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settlement } from "#data-plane/metering/settlement.ts";
+import { endBehind } from "#data-plane/wire/closing.ts";
 import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
-
-/** Time a client has to read an answer that is no upgrade before its connection is closed from our side too. */
-const LINGER_MS = 250;
 
 export interface TunnelParts {
   readonly passage: Passage;
@@ -157,12 +155,10 @@ export class Tunnel {
   }
 }
 
-/** Closes behind what was written. What a hasty client sent for the app that did not upgrade is read past: unread, it would hold the socket. */
+/** What a hasty client sent for the app that did not upgrade is read past: unread, it would hold the socket. */
 function endPast(socket: Duplex): void {
-  socket.end(() => {
-    socket.resume();
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  });
+  endBehind(socket);
+  socket.resume();
 }
 
 /**
