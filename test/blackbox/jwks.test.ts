@@ -105,9 +105,12 @@ describe.concurrent("an issuer", () => {
 
   test("that was down at the first start works at the first token after it came up", async () => {
     const jwks = issuer("down-then-up");
+    // At the start, and again by itself where this machine was slow to get here.
+    const before = jwks.fetches;
+    expect(before).toBeGreaterThan(0);
     jwks.set({ down: false });
     expect(await statusOf(tokenOf(jwks))).toBe(200);
-    expect(jwks.fetches).toBe(2);
+    expect(jwks.fetches - before).toBe(1);
   });
 
   test("that is down without a kept set gives 401, never a 5xx, and recovers without a restart", async () => {
