@@ -1,13 +1,16 @@
 /**
  * Cuts a field section (RFC 9112 §5) into names and values, line by line, as its bytes come in. Pure; for requests, responses and
  * trailers. Strict: every line ends with CRLF, a name is a token right before its colon, a value has no control character but HTAB,
- * no line goes on in the next one.
+ * no line goes on in the next one, and no HTAB behind a transfer coding: there node's parser, and so many an upstream, reads another
+ * coding than `chunked`.
  * The bytes stay where they are: whoever calls keeps all of a section until it is whole, and offsets count from its first byte.
  */
 import { COLON, CR, FIELD, HTAB, LF, SP, TOKEN } from "./octets.ts";
 
 /** What is wrong with a section. */
 export type FieldsFault = "syntax" | "count";
+
+const CODING = "transfer-encoding";
 
 export class FieldsReader {
   readonly #countMax: number;
@@ -82,7 +85,8 @@ export class FieldsReader {
     while (at < end && FIELD[bytes[at] ?? 0] === 1) at++;
     if (at === end || (bytes[at] === CR && at + 1 === end)) return this.#waitAt(at - start);
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#failed("syntax");
-    return this.#mark(bytes, start, at) ? at + 2 : this.#failed("count");
+    const fault = this.#mark(bytes, start, at);
+    return fault === null ? at + 2 : this.#failed(fault);
   }
 
   #waitAt(seen: number): 0 {
@@ -95,19 +99,29 @@ export class FieldsReader {
     return -1;
   }
 
-  /** Notes the field whose line ends at `lineEnd`; false: one too many. */
-  #mark(bytes: Uint8Array, start: number, lineEnd: number): boolean {
-    if (this.#count === this.#countMax) return false;
+  /** Notes the field whose line ends at `lineEnd`. */
+  #mark(bytes: Uint8Array, start: number, lineEnd: number): FieldsFault | null {
+    if (this.#count === this.#countMax) return "count";
     let valueEnd = lineEnd;
+    let tabs = 0;
     const valueStart = start + this.#valueStart;
-    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
+    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) {
+      if (bytes[--valueEnd] === HTAB) tabs++;
+    }
+    if (tabs > 0 && this.#isCoding(bytes, start)) return "syntax";
     const at = this.#count++ * 4;
     if (at === this.#marks.length) this.#grow();
     this.#marks[at] = this.#line;
     this.#marks[at + 1] = this.#nameEnd;
     this.#marks[at + 2] = this.#valueStart;
     this.#marks[at + 3] = valueEnd - start;
-    return true;
+    return null;
+  }
+
+  #isCoding(bytes: Uint8Array, start: number): boolean {
+    if (this.#nameEnd - this.#line !== CODING.length) return false;
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset + start + this.#line, CODING.length);
+    return name.toString("latin1").toLowerCase() === CODING;
   }
 
   #grow(): void {

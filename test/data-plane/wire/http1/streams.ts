@@ -26,7 +26,7 @@ const NAMES = [
 const VALUES = [
   "a.test", "", "0", "1", "3", "5", "03", "+3", "3, 3", " 3 ", "0x3", "99999999999999999999", "chunked", "Chunked", "chunked, identity", ",chunked",
   "identity", "gzip, chunked", "close", "keep-alive", "close, x", "100-continue", "a\x01b", "a\0b", "\xff", "websocket", "upgrade", "\tx\t",
-  "a\rb", "a\nb", "\"chunked\"", "chunked;q=1",
+  "a\rb", "a\nb", "\"chunked\"", "chunked;q=1", "chunked\t", "chunked ", "3\t",
 ]; // biome-ignore format: a list
 const CHUNKS = [
   "0\r\n\r\n", "3\r\nabc\r\n", "3\r\nabc\r\n0\r\n\r\n", "3;a=b\r\nabc\r\n0\r\n\r\n", '3;a="b\\"c"\r\nabc\r\n0\r\nX: 1\r\n\r\n', "3 \r\nabc\r\n0\r\n\r\n",
