@@ -13,7 +13,8 @@ import { median, rounded } from "#bench/parts/statistics.ts";
 import type { Stage } from "#bench/stage.ts";
 import type { Recorder, SuiteOptions } from "./suite.ts";
 
-const WARM_UP_SECONDS = 3;
+/** Programs that compile while they run get cheaper for some seconds; what is measured is what comes then. */
+const WARM_UP_SECONDS = 8;
 /** More than this the load cannot send on time from its one core, beside the app. */
 const OPEN_RATE_MAX = 20_000;
 const OPEN_SECONDS = 5;

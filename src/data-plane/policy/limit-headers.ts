@@ -8,6 +8,7 @@ import type { LimitHeaderSet } from "#config/settings.ts";
 import type { CallerLimits, LimitTables } from "./caller-limits.ts";
 import type { LiveCounter } from "./quotas.ts";
 import type { Instant, LiveRate } from "./rates.ts";
+import { ScratchText } from "./scratch-text.ts";
 
 /** Largest integer of a structured field (RFC 9651 §3.3.1). */
 const INTEGER_MAX = 999_999_999_999_999;
@@ -29,6 +30,7 @@ interface Item {
 }
 
 const NONE: readonly string[] = [];
+const SCRATCH = new ScratchText();
 const ONLY_DRAFT_10 = "draft-10";
 
 /** The limits of one request; asked for its headers when the answer's head is made. */
@@ -58,17 +60,16 @@ export class LimitState {
 
   #states(): string {
     const { rates, limits, at } = this.#parts;
-    let text = "";
     for (const rate of rates) {
       const { left, resetSeconds } = rate.state(at);
-      text += `${text === "" ? '"' : ', "'}${rate.name}";r=${left};t=${resetSeconds}`;
+      beginItem(rate.name).whole(left).add(";t=").whole(resetSeconds);
     }
     for (const live of limits.told) {
       const { left, resetSeconds } = this.#quotaItem(live);
-      text += `${text === "" ? '"' : ', "'}${live.label}";r=${left}`;
-      if (live.counter.window.kind !== "lifetime") text += `;t=${resetSeconds}`;
+      beginItem(live.label).whole(left);
+      if (live.counter.window.kind !== "lifetime") SCRATCH.add(";t=").whole(resetSeconds);
     }
-    return text;
+    return SCRATCH.take();
   }
 
   #quotaItem({ quota, counter }: LiveCounter): Item {
@@ -116,6 +117,12 @@ export function policyOf(rates: readonly LiveRate[], counters: readonly LiveCoun
     items.push(`"${label}";q=${told(quota?.limit ?? 0)}${window}`);
   }
   return items.join(", ");
+}
+
+function beginItem(name: string): ScratchText {
+  return SCRATCH.add(SCRATCH.isEmpty ? '"' : ', "')
+    .add(name)
+    .add('";r=');
 }
 
 /** As far as clients can be told. */

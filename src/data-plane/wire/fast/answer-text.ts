@@ -6,7 +6,7 @@ import { wallMs } from "#core/clock.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { passedHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
 import type { PassedText, ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
-import { fieldLines, statusLine } from "#data-plane/wire/http1/writer.ts";
+import { fieldLines, flat, statusLine } from "#data-plane/wire/http1/writer.ts";
 import type { AnswerShape } from "./answer-shape.ts";
 import { dateLine } from "#data-plane/wire/date-line.ts";
 
@@ -30,7 +30,7 @@ function passedText(
   if (before?.limited === limited && before.trailers === trailers) return before;
   const text =
     statusLine(status, reasonText(reason)) + fieldLines(passedHeaders(raw, status, { trailers, limited, target }));
-  memo.passed = { trailers, limited, text, dated: names.includes("date") };
+  memo.passed = { trailers, limited, text: flat(text), dated: names.includes("date") };
   return memo.passed;
 }
 

@@ -5,7 +5,7 @@
 import type { Passage } from "#data-plane/exchange.ts";
 import { fixedRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
-import { fieldLines } from "#data-plane/wire/http1/writer.ts";
+import { fieldLines, flat } from "#data-plane/wire/http1/writer.ts";
 
 export function requestText(passage: Passage, target: Target): string {
   const { exchange, runtime, requestId } = passage;
@@ -21,7 +21,7 @@ function fieldsOf(passage: Passage, targetHost: string): { readonly text: string
   if (known?.route === route && known.principal === principal && known.targetHost === targetHost) return known;
   const { headers, traced } = fixedRequestHeaders(passage, targetHost);
   const framing = head.chunked ? "transfer-encoding: chunked\r\n" : "";
-  const text = `connection: keep-alive\r\n${fieldLines(headers)}${framing}`;
+  const text = flat(`connection: keep-alive\r\n${fieldLines(headers)}${framing}`);
   memo.forwarded = { route, principal, targetHost, text, traced };
   return memo.forwarded;
 }
