@@ -1,104 +1,78 @@
 /**
  * Commands speak to the admin API: through the ops socket of the running gateway, or, when none runs, in process on the store.
- * Either way the same endpoints answer. Main thread.
+ * Either way the same endpoints answer. What a way needs is loaded when it is taken: most of a command's time would be loading. Main thread.
  */
-import { statSync } from "node:fs";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import pino from "pino";
-import { Client } from "undici";
-import { dataFolderOf } from "#config/data-folder.ts";
+import { dataFolderOf, plainDataFolderOf } from "#config/data-folder.ts";
 import type { Settings } from "#config/settings.ts";
-import { buildAdmin } from "#control-plane/api/admin.ts";
-import { Foundation } from "#control-plane/foundation.ts";
-import { DataFolderLocked, readRunFile } from "#control-plane/store/lock.ts";
-import { CommandFault, type CommonOptions, settingsOf } from "./context.ts";
-
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
-type Json = Readonly<Record<string, unknown>>;
+import { DataFolderLocked, readRunFile } from "#control-plane/store/run-file.ts";
+import type { AdminClient } from "./admin-answer.ts";
+import { type CommonOptions, settingsOf } from "./context.ts";
 
 /** How long a command waits for another command that holds the data folder. */
 const LOCK_WAIT_MS = 5000;
 
-export interface AdminClient {
-  /** The answer's object. Throws `CommandFault` with the API's own words when it refuses. */
-  call(method: Method, path: string, body?: Json): Promise<Json>;
+type Work<T> = (client: AdminClient) => Promise<T>;
+
+/**
+ * Runs `work` with a client; whatever was opened is closed again. A running gateway is asked before the file is looked at any closer: a
+ * broken one does not keep a command from it.
+ */
+export async function withAdmin<T>(options: CommonOptions, work: Work<T>): Promise<T> {
+  const plain = plainDataFolderOf(options.config);
+  const running = plain === null ? null : await socketOf(plain);
+  if (running !== null) return overSocket(running, work);
+  const found = await settingsOrSocket(options);
+  return found.settings === null ? overSocket(found.socket, work) : onStore(found.settings, work);
 }
 
-/** There is no such thing. */
-export class NotFound extends CommandFault {}
+type Found = { readonly settings: Settings } | { readonly settings: null; readonly socket: string };
 
-/** Runs `work` with a client; whatever was opened is closed again. A broken file does not keep a command from a running gateway. */
-export async function withAdmin<T>(options: CommonOptions, work: (client: AdminClient) => Promise<T>): Promise<T> {
-  let settings: Settings;
+async function settingsOrSocket(options: CommonOptions): Promise<Found> {
   try {
-    settings = settingsOf(options);
+    return { settings: await settingsOf(options) };
   } catch (error) {
-    const socket = readRunFile(dataFolderOf(options.config))?.opsSocket ?? null;
-    if (socket === null || !isConnectable(socket)) throw error;
-    return overSocket(socket, work);
+    const socket = await socketOf(dataFolderOf(options.config));
+    if (socket === null) throw error;
+    return { settings: null, socket };
   }
+}
+
+/** On the store, or, when a gateway has it after all, through that one. */
+async function onStore<T>(settings: Settings, work: Work<T>): Promise<T> {
+  const { dataDir } = settings.store;
   for (const until = Date.now() + LOCK_WAIT_MS; ; await setTimeout(50)) {
+    const socket = await socketOf(dataDir);
+    if (socket !== null) return overSocket(socket, work);
     try {
       return await inProcess(settings, work);
     } catch (error) {
-      if (!(error instanceof DataFolderLocked)) throw error;
+      if (!(error instanceof DataFolderLocked) || Date.now() > until) throw error;
     }
-    const socket = readRunFile(settings.store.dataDir)?.opsSocket ?? null;
-    if (socket !== null) return overSocket(socket, work);
-    if (Date.now() > until) throw new DataFolderLocked(settings.store.dataDir, readRunFile(settings.store.dataDir));
   }
 }
 
-/** A gateway that was killed leaves its run file behind, but its socket answers nobody. */
-function isConnectable(socket: string): boolean {
-  return statSync(socket, { throwIfNoEntry: false })?.isSocket() === true;
-}
-
-async function overSocket<T>(socketPath: string, work: (client: AdminClient) => Promise<T>): Promise<T> {
-  const http = new Client("http://tollgate", { socketPath });
-  const call: AdminClient["call"] = async (method, path, body) => {
-    const content =
-      body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    const { statusCode, body: answer } = await http.request({ method, path, ...content });
-    return readAnswer(statusCode, await answer.text());
-  };
+/** Where the gateway that has the data folder listens; null: none does. One that was killed leaves its run file behind. */
+async function socketOf(dataDir: string): Promise<string | null> {
+  const path = readRunFile(dataDir)?.opsSocket ?? null;
+  if (path === null) return null;
+  const socket = connect(path);
   try {
-    return await work({ call });
+    await once(socket, "connect");
+    return path;
+  } catch {
+    return null;
   } finally {
-    await http.close();
+    socket.destroy();
   }
 }
 
-async function inProcess<T>(settings: Settings, work: (client: AdminClient) => Promise<T>): Promise<T> {
-  const log = pino({ level: "warn" }, pino.destination(2));
-  const foundation = await Foundation.open({
-    settings: () => settings,
-    log,
-    announce: () => Promise.resolve(),
-    publishKeys: () => Promise.resolve(),
-    isLive: () => false,
-    inFlight: null,
-  });
-  const app = buildAdmin({ services: foundation.services, log, ready: () => false, metrics: null, token: null });
-  const call: AdminClient["call"] = async (method, path, body) => {
-    if (path === "/admin/key-sets") await foundation.keySets.use(settings.identity.issuers);
-    const answer = await app.inject({ method, url: path, ...(body === undefined ? {} : { payload: body }) });
-    return readAnswer(answer.statusCode, answer.body);
-  };
-  try {
-    await foundation.recover();
-    return await work({ call });
-  } finally {
-    await app.close();
-    await foundation.close();
-  }
+async function overSocket<T>(socketPath: string, work: Work<T>): Promise<T> {
+  return (await import("./admin-over-socket.ts")).overSocket(socketPath, work);
 }
 
-function readAnswer(status: number, text: string): Json {
-  const value: unknown = JSON.parse(text);
-  // The admin API answers with objects only.
-  const answer = value as Json;
-  if (status < 400) return answer;
-  const words = String(answer.detail ?? answer.message ?? `The gateway answered ${status}`);
-  throw status === 404 ? new NotFound(words) : new CommandFault(words);
+async function inProcess<T>(settings: Settings, work: Work<T>): Promise<T> {
+  return (await import("./admin-in-process.ts")).inProcess(settings, work);
 }

@@ -11,7 +11,7 @@ export function addBackup(program: Command): void {
     .command("backup <dir>")
     .description("Copy store, journal and secrets to a new folder, while the gateway runs or not");
   withCommonOptions(command).action(async (dir: string, options: CommonOptions) => {
-    checkStore(options);
+    await checkStore(options);
     const made = await withAdmin(options, (admin) => admin.call("POST", "/admin/backup", { dir: resolve(dir) }));
     print(options, made, [
       `Backup as of ${String(made.cutAt)} in ${String(made.dir)}: ${String(made.files)} files, ${String(made.bytes)} bytes`,
@@ -21,10 +21,10 @@ export function addBackup(program: Command): void {
 }
 
 /** Any other command begins an empty store where there is none; a backup of that would only look like one. */
-function checkStore(options: CommonOptions): void {
+async function checkStore(options: CommonOptions): Promise<void> {
   let settings: Settings;
   try {
-    settings = settingsOf(options);
+    settings = await settingsOf(options);
   } catch {
     // Then only a running gateway can be asked, and it has a store.
     return;

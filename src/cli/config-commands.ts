@@ -1,15 +1,13 @@
 /** `tollgate check`, `routes` and `schema`: commands that only read gateway.yaml. */
 import type { Command } from "commander";
-import { configurationPage } from "#config/document.ts";
-import { gatewayJsonSchema } from "#config/json-schema.ts";
 import type { RouteSettings } from "#config/settings.ts";
 import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
 
 export function addConfigCommands(program: Command): void {
   withCommonOptions(
     program.command("check").description("Check a configuration file; every fault at once, with line and column"),
-  ).action((options: CommonOptions) => {
-    const settings = settingsOf(options);
+  ).action(async (options: CommonOptions) => {
+    const settings = await settingsOf(options);
     const counts = {
       routes: settings.routes.length,
       upstreams: Object.keys(settings.upstreams).length,
@@ -20,8 +18,8 @@ export function addConfigCommands(program: Command): void {
     ]);
   });
   withCommonOptions(program.command("routes").description("List the routes, what they need and where they go")).action(
-    (options: CommonOptions) => {
-      const { routes } = settingsOf(options);
+    async (options: CommonOptions) => {
+      const { routes } = await settingsOf(options);
       const rows = routes.map((route) => [
         route.name,
         route.match.methods?.join(",") ?? "any",
@@ -41,9 +39,17 @@ export function addConfigCommands(program: Command): void {
     .description("Print the JSON Schema of gateway.yaml")
     .option("--docs", "print the page docs/configuration.md instead")
     .option("--json", "JSON, which the schema is anyway")
-    .action((options: { docs?: boolean }) => {
-      process.stdout.write(options.docs === true ? configurationPage() : gatewayJsonSchema());
+    .action(async ({ docs = false }: { docs?: boolean }) => {
+      process.stdout.write(docs ? await page() : await schema());
     });
+}
+
+async function page(): Promise<string> {
+  return (await import("#config/document.ts")).configurationPage();
+}
+
+async function schema(): Promise<string> {
+  return (await import("#config/json-schema.ts")).gatewayJsonSchema();
 }
 
 function needs(route: RouteSettings): string {

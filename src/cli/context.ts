@@ -1,7 +1,6 @@
 /** What every command shares: options, output, and the end with the right exit code. Main thread. */
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { loadSettings } from "#config/load.ts";
 import type { Settings } from "#config/settings.ts";
 
 /** A fault to print as it is, with exit code 1. */
@@ -19,8 +18,9 @@ export function withCommonOptions(command: Command): Command {
   return command.option("-c, --config <file>", "configuration file", "gateway.yaml").option("--json", "print JSON");
 }
 
-/** Throws ConfigFaults with everything that is wrong. */
-export function settingsOf(options: CommonOptions): Settings {
+/** Rejects with ConfigFaults that name everything that is wrong. Loaded when it is asked for: not every command needs it. */
+export async function settingsOf(options: CommonOptions): Promise<Settings> {
+  const { loadSettings } = await import("#config/load.ts");
   return loadSettings(options.config);
 }
 

@@ -5,12 +5,11 @@
 import type { Command } from "commander";
 import type { Settings } from "#config/settings.ts";
 import { statusOf } from "#core/errors.ts";
-import { type DryRun, dryRun } from "#data-plane/dry-run.ts";
-import { Peer } from "#data-plane/peer.ts";
-import { readHead } from "#data-plane/wire/head.ts";
+import type { DryRun } from "#data-plane/dry-run.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
 import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
-import { type AdminClient, NotFound, withAdmin } from "./admin-client.ts";
+import { type AdminClient, NotFound } from "./admin-answer.ts";
+import { withAdmin } from "./admin-client.ts";
 import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
 
 interface ExplainOptions extends CommonOptions {
@@ -27,7 +26,7 @@ export function addExplain(program: Command): void {
     .action(async (method: string, path: string, options: ExplainOptions) => {
       if (options.key !== undefined && options.token !== undefined)
         throw new CommandFault("Name a key or a token, not both");
-      const settings = settingsOf(options);
+      const settings = await settingsOf(options);
       const story = await withAdmin(options, (admin) => explain(admin, settings, method.toUpperCase(), path, options));
       print(options, story, tell(story));
     });
@@ -54,6 +53,11 @@ async function explain(
     options.host,
     ...(credential === undefined ? [] : ["Authorization", `Bearer ${credential}`]),
   ];
+  const [{ dryRun }, { Peer }, { readHead }] = await Promise.all([
+    import("#data-plane/dry-run.ts"),
+    import("#data-plane/peer.ts"),
+    import("#data-plane/wire/head.ts"),
+  ]);
   const run = await dryRun({
     settings,
     request: {

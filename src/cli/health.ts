@@ -1,8 +1,7 @@
 /** `tollgate health`: whether the gateway of this configuration answers; for container health checks. Works while the file is broken. */
 import type { Command } from "commander";
-import { request } from "undici";
 import { dataFolderOf } from "#config/data-folder.ts";
-import { readRunFile } from "#control-plane/store/lock.ts";
+import { readRunFile } from "#control-plane/store/run-file.ts";
 import { CommandFault, type CommonOptions, print, withCommonOptions } from "./context.ts";
 
 const TIMEOUT_MS = 3000;
@@ -21,6 +20,7 @@ export function addHealth(program: Command): void {
 }
 
 async function ask(url: string): Promise<number> {
+  const { request } = await import("undici");
   try {
     const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await body.dump();

@@ -1,20 +1,14 @@
-/** `tollgate start`: runs the gateway until a signal ends it. Main thread. */
-import type { Server } from "node:http";
+/** `tollgate start`: its options. Main thread. */
 import type { Command } from "commander";
-import pino, { type Logger } from "pino";
-import { Gateway } from "#control-plane/gateway.ts";
-import { Reloader } from "#control-plane/reloader.ts";
-import { CommandFault, settingsOf } from "./context.ts";
-import { demoKey, demoText } from "./demo.ts";
-import { startDemoUpstream } from "./demo-upstream.ts";
+import { CommandFault } from "./context.ts";
+
+const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
 interface StartOptions {
   readonly config: string;
   readonly demo?: boolean;
   readonly logLevel: string;
 }
-
-const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
 export function addStart(program: Command, workerEntry: URL): void {
   program
@@ -23,58 +17,10 @@ export function addStart(program: Command, workerEntry: URL): void {
     .option("-c, --config <file>", "configuration file", "gateway.yaml")
     .option("--demo", "with a demo upstream, account and key")
     .option("--log-level <level>", LEVELS.join(", "), "info")
-    .action((options: StartOptions) => start(options, workerEntry));
-}
-
-async function start(options: StartOptions, workerEntry: URL): Promise<void> {
-  if (!LEVELS.includes(options.logLevel))
-    throw new CommandFault(`No log level ${options.logLevel}; there are ${LEVELS.join(", ")}`);
-  const settings = settingsOf(options);
-  const log = pino({ level: options.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
-  const gateway = await Gateway.open({ settings, log, logLevel: options.logLevel, workerEntry });
-  const started = await gateway.start();
-  if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
-  const reloader = new Reloader(gateway, settings.file, log);
-  const facts = { listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid };
-  const demo = options.demo === true ? await startDemo(gateway, log) : null;
-  log.info({ event: "ready", ...facts }, "Ready");
-  if (demo !== null) process.stdout.write(demoText(started.listen, settings, demo.key));
-  const stop = async (signal: NodeJS.Signals) => {
-    log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");
-    reloader.close();
-    const inTime = await gateway.stop();
-    demo?.upstream?.close();
-    log.info(
-      { event: "stopped", in_time: inTime },
-      inTime ? "Stopped" : "Stopped; some requests took too long and were cut off",
-    );
-    process.exit(0);
-  };
-  process.once("SIGTERM", (signal) => void stop(signal));
-  process.once("SIGINT", (signal) => void stop(signal));
-  process.on("SIGHUP", () => void reloader.reload("SIGHUP"));
-}
-
-/** On stdout, not in the log: logs are kept and shipped. */
-function showAdminToken(token: string): void {
-  process.stdout.write(
-    `\nAdmin token, shown only now (for ${"`"}Authorization: Bearer …${"`"} on the admin listener):\n\n  ${token}\n`,
-  );
-}
-
-interface Demo {
-  readonly key: string;
-  /** null: something else listens at the demo's target. */
-  readonly upstream: Server | null;
-}
-
-async function startDemo(gateway: Gateway, log: Logger): Promise<Demo> {
-  const key = await demoKey(gateway);
-  const target = Object.values(gateway.settings.upstreams)[0]?.targets[0]?.url ?? "";
-  const upstream = await startDemoUpstream(target).catch((error: unknown) => {
-    const facts = { event: "demo-upstream-failed", target, err: error };
-    log.warn(facts, "The demo upstream cannot listen; requests go to whatever listens there");
-    return null;
-  });
-  return { key, upstream };
+    .action(async ({ config, demo = false, logLevel }: StartOptions) => {
+      if (!LEVELS.includes(logLevel))
+        throw new CommandFault(`No log level ${logLevel}; there are ${LEVELS.join(", ")}`);
+      const { runGateway } = await import("./run-gateway.ts");
+      await runGateway({ config, demo, logLevel, workerEntry });
+    });
 }

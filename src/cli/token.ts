@@ -1,7 +1,6 @@
 /** `tollgate token`: a token of the gateway's own issuer, for trying out and for machines of your own. */
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "#core/units.ts";
-import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
 
 interface TokenOptions extends CommonOptions {
@@ -25,7 +24,7 @@ export function addToken(program: Command): void {
     .option("--plan <plan>", "plan claim")
     .option("--expires <duration>", "life of the token, 30m for example; left out, 1h", lifetime)
     .action(async (options: TokenOptions) => {
-      const settings = settingsOf(options);
+      const settings = await settingsOf(options);
       const issuer = settings.identity.issuers.find(({ jwks }) => jwks.kind === "local");
       if (issuer === undefined) throw new CommandFault("The configuration has no issuer with preset: local");
       if (options.role.length > 0 && issuer.claims.roles === null)
@@ -41,6 +40,7 @@ export function addToken(program: Command): void {
         plan: options.plan ?? null,
         lifetimeMs,
       };
+      const { LocalIssuer } = await import("#control-plane/issuers/local-issuer.ts");
       const token = await new LocalIssuer(settings.store.dataDir).sign(issuer, wish);
       print(options, { token, expiresInSeconds: Math.round(lifetimeMs / 1000) }, [token]);
     });

@@ -1,6 +1,6 @@
 /** `tollgate usage` */
 import { type Command, Option } from "commander";
-import { USAGE_GRAINS } from "#control-plane/metering/usage.ts";
+import { USAGE_GRAINS } from "#control-plane/metering/usage-grains.ts";
 import { withAdmin } from "./admin-client.ts";
 import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
 

@@ -11,17 +11,28 @@ const STANDARD = "data/tollgate.db";
 
 /** The folder that `store.url` names, or the standard one where the file does not say so readably. */
 export function dataFolderOf(file: string): string {
-  return dirname(resolve(dirname(resolve(file)), storePath(file)));
+  return folderOf(file, plainUrl(file) ?? STANDARD);
 }
 
-function storePath(file: string): string {
+/** The same where the file says it in so many words; null where it cannot be read, or names it by a `${…}` reference. */
+export function plainDataFolderOf(file: string): string | null {
+  const url = plainUrl(file);
+  return url === null || url.includes("${") ? null : folderOf(file, url);
+}
+
+function folderOf(file: string, path: string): string {
+  return dirname(resolve(dirname(resolve(file)), path));
+}
+
+/** null: the file cannot be read, or holds something else there. */
+function plainUrl(file: string): string | null {
   try {
     const content: unknown = parse(readFileSync(file, "utf8"));
-    const store = memberOf(content, "store");
-    const url = memberOf(store, "url");
-    return typeof url === "string" && url.startsWith(SCHEME) ? url.slice(SCHEME.length) : STANDARD;
+    const url = memberOf(memberOf(content, "store"), "url");
+    if (url === undefined) return STANDARD;
+    return typeof url === "string" && url.startsWith(SCHEME) ? url.slice(SCHEME.length) : null;
   } catch {
-    return STANDARD;
+    return null;
   }
 }
 

@@ -22,7 +22,7 @@ import { buildMetrics } from "#control-plane/api/metrics.ts";
 import { buildSelfService } from "#control-plane/api/self-service.ts";
 import { Fleet } from "#control-plane/fleet/fleet.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
-import { type RunFile, readRunFile } from "#control-plane/store/lock.ts";
+import { type RunFile, readRunFile } from "#control-plane/store/run-file.ts";
 import { Foundation } from "./foundation.ts";
 
 /** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */

@@ -30,7 +30,7 @@ import { Saturation } from "./saturation.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
-import type { LaneParts } from "#data-plane/wire/fast/lane-parts.ts";
+import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
 import { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { Turn } from "#data-plane/wire/turn.ts";
 import { FullLane } from "#data-plane/wire/full/full-lane.ts";
@@ -127,7 +127,7 @@ interface Lane {
   drain(): Promise<void>;
 }
 
-function laneOf({ lane, limits }: ServerSettings, parts: Omit<LaneParts, "turn">, onSweep: SweepListener): Lane {
+function laneOf({ lane, limits }: ServerSettings, parts: LaneParts, onSweep: SweepListener): Lane {
   const full = new FullLane(parts, limits);
   if (lane === "full") return full;
   const turn = new Turn(() => parts.settler.flush());

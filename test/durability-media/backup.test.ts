@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { Client } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readRunFile } from "#control-plane/store/lock.ts";
+import { readRunFile } from "#control-plane/store/run-file.ts";
 import { runCli } from "#test/support/cli.ts";
 import { makeKey } from "#test/support/jwt.ts";
 import { startJwks } from "#test/support/jwks.ts";

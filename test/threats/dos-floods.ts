@@ -154,20 +154,26 @@ async function sendWithoutEnd({ gateway }: Scene, head: string): Promise<{ sent:
 const SLOWER_MAX = 20;
 const ASKED = 7;
 
+interface Asking {
+  readonly statuses: readonly number[];
+  /** Quick enough: it is not asked again. */
+  readonly enoughMs?: number;
+}
+
 /** Milliseconds until the answer, the quickest of several: what the machine does besides only adds. */
 async function quickestMs(
   { gateway }: Scene,
   request: string | Uint8Array,
-  ...statuses: readonly number[]
+  { statuses, enoughMs = 0 }: Asking,
 ): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < ASKED; i++) {
+  let quickest = Infinity;
+  for (let i = 0; i < ASKED && quickest >= enoughMs; i++) {
     const start = performance.now();
     const { responses } = await rawExchange(gateway.port, request, { responses: 1, idleMs: 10_000 });
-    times.push(performance.now() - start);
+    quickest = Math.min(quickest, performance.now() - start);
     expect.soft(statuses).toContain(responses[0]?.status);
   }
-  return Math.min(...times);
+  return quickest;
 }
 
 const LONG = 15_000;
@@ -177,7 +183,8 @@ const TARGET = 8100;
 async function backtracking(lane: Lane): Promise<void> {
   await using scene = await startDos(lane, { server: { trustedProxies: ["127.0.0.1"] } });
   const fill = (unit: string, end = "!") => unit.repeat(Math.floor(LONG / unit.length)) + end;
-  const plain = await quickestMs(scene, requestHead("GET", "/open/x", [`X-Plain: ${fill("a")}`]), 200);
+  const plain = await quickestMs(scene, requestHead("GET", "/open/x", [`X-Plain: ${fill("a")}`]), { statuses: [200] });
+  const enoughMs = SLOWER_MAX * plain;
   const texts = ["a", "a ", " \t ", "a,", ",", "a;q=1,", "1", "0.", "[", '"\\', "%41", "a=", "; ", "-", "0x0,"];
   const names = [
     "User-Agent",
@@ -191,8 +198,9 @@ async function backtracking(lane: Lane): Promise<void> {
   ];
   for (const name of names) {
     for (const text of texts) {
-      const ms = await quickestMs(scene, requestHead("GET", "/open/x", [`${name}: ${fill(text).trim()}`]), 200);
-      expect.soft(ms, `${name}: ${text}…`).toBeLessThan(SLOWER_MAX * plain);
+      const request = requestHead("GET", "/open/x", [`${name}: ${fill(text).trim()}`]);
+      const ms = await quickestMs(scene, request, { statuses: [200], enoughMs });
+      expect.soft(ms, `${name}: ${text}…`).toBeLessThan(enoughMs);
     }
   }
   const refused = [400, 414, 431];
@@ -206,8 +214,8 @@ async function backtracking(lane: Lane): Promise<void> {
     { target: "a".repeat(50_000), statuses: refused },
   ];
   for (const { target, statuses } of targets) {
-    const ms = await quickestMs(scene, requestHead("GET", `/open/${target}`), ...statuses);
-    expect.soft(ms, target.slice(0, 10)).toBeLessThan(SLOWER_MAX * plain);
+    const ms = await quickestMs(scene, requestHead("GET", `/open/${target}`), { statuses, enoughMs });
+    expect.soft(ms, target.slice(0, 10)).toBeLessThan(enoughMs);
   }
 }
 
@@ -233,7 +241,9 @@ async function collisions(lane: Lane): Promise<void> {
   });
   const key = await scene.operator.key();
   const compare = async (what: string, [bad, good]: readonly string[]) => {
-    const [slow, plain] = [await quickestMs(scene, bad ?? "", 200), await quickestMs(scene, good ?? "", 200)];
+    const statuses = [200];
+    const slow = await quickestMs(scene, bad ?? "", { statuses });
+    const plain = await quickestMs(scene, good ?? "", { statuses });
     expect.soft(slow, what).toBeLessThan(5 * plain + 5);
   };
   const head = (names: readonly string[]) =>

@@ -1,6 +1,6 @@
 /** Shapes of the control API's inputs. Unknown members are refused. Main thread. */
 import Type from "typebox";
-import { USAGE_GRAINS } from "#control-plane/metering/usage.ts";
+import { USAGE_GRAINS } from "#control-plane/metering/usage-grains.ts";
 import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
 
 const strict = { additionalProperties: false } as const;

@@ -4,10 +4,7 @@ import { MINUTE_MS } from "#core/windows.ts";
 import type { UsageOp } from "#shared/counter-shapes.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { saturated } from "./tally.ts";
-
-/** How fine lines are; days are in UTC. */
-export const USAGE_GRAINS = ["minute", "hour", "day"] as const;
-export type UsageGrain = (typeof USAGE_GRAINS)[number];
+import type { UsageGrain } from "./usage-grains.ts";
 
 const GRAIN_MS: Readonly<Record<UsageGrain, number>> = {
   minute: MINUTE_MS,

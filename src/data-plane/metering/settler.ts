@@ -49,20 +49,6 @@ export class Settler {
     return this.#journal.healthy;
   }
 
-  /** Stages and flushes at once. False: the charge could not be written, and what was reserved went back. */
-  settle(reservation: Reservation, status: number, measured: readonly number[] | null): boolean {
-    this.stage(reservation, status, measured);
-    this.flush();
-    return !reservation.lost;
-  }
-
-  /** As `settle`, for the measured lines. */
-  settleMeasured(reservation: Reservation, status: number, measured: readonly number[]): boolean {
-    this.stageMeasured(reservation, status, measured);
-    this.flush();
-    return !reservation.lost;
-  }
-
   /**
    * Settles by the status the client is about to get; `measured` are the units of the measured lines, null when they are not known
    * yet (`stageMeasured` follows).

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DataFolderLock, DataFolderLocked, readRunFile } from "#control-plane/store/lock.ts";
+import { DataFolderLock } from "#control-plane/store/lock.ts";
+import { DataFolderLocked, readRunFile } from "#control-plane/store/run-file.ts";
 
 const LOCK_MODULE = join(import.meta.dirname, "..", "..", "..", "src", "control-plane", "store", "lock.ts");
 let root = "";

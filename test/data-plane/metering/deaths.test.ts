@@ -8,6 +8,7 @@ import { counterName, holderOf } from "#shared/counter-shapes.ts";
 import { isRefusal } from "#data-plane/exchange.ts";
 import type { Admission } from "#data-plane/policy/admit.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
+import { settle, settleMeasured } from "./settle.ts";
 import { LimitSite, runtimeOf } from "#test/data-plane/policy/limit-site.ts";
 import { accountOf, callerOf } from "#test/data-plane/policy/limit-worker.ts";
 import { atEveryStep, diesAt } from "#test/shared/steps.ts";
@@ -79,14 +80,14 @@ const requests: Readonly<Record<string, Rest>> = {
   "is settled in two parts, the second smaller": parts([1]),
   "is settled in two parts, the second larger": parts([30]),
   "is not charged": (settler, { reservation, held }) => {
-    if (reservation !== null) settler.settle(reservation, 503, [1]);
+    if (reservation !== null) settle(settler, reservation, 503, [1]);
     held?.giveBack();
   },
 };
 
 function whole(measured: readonly number[]): Rest {
   return (settler, { reservation, held }) => {
-    if (reservation !== null) settler.settle(reservation, 200, measured);
+    if (reservation !== null) settle(settler, reservation, 200, measured);
     held?.giveBack();
   };
 }
@@ -94,8 +95,8 @@ function whole(measured: readonly number[]): Rest {
 function parts(measured: readonly number[]): Rest {
   return (settler, { reservation, held }) => {
     if (reservation === null) return;
-    settler.settle(reservation, 200, null);
-    settler.settleMeasured(reservation, 200, measured);
+    settle(settler, reservation, 200, null);
+    settleMeasured(settler, reservation, 200, measured);
     held?.giveBack();
   };
 }
@@ -116,7 +117,7 @@ routes:
       const admission = site.admit(callerOf(gauges, account), path, {}, worker);
       if (isRefusal(admission) || admission.reservation === null) throw new Error(`/${path} was refused`);
       const { reservation } = admission;
-      return () => site.worker(worker).settler.settle(reservation, 200, []);
+      return () => settle(site.worker(worker).settler, reservation, 200, []);
     };
     go("join", 0)();
     const leave = go("leave", DEAD);
@@ -153,7 +154,7 @@ describe.each(Object.entries(requests))("a request that %s", (_, rest) => {
       if (step >= count) return count;
       site.kill(DEAD);
       other.held?.giveBack();
-      if (other.reservation !== null) site.worker(0).settler.settle(other.reservation, 200, [7]);
+      if (other.reservation !== null) settle(site.worker(0).settler, other.reservation, 200, [7]);
       for (const { meter, used, journaled } of counters(site)) {
         expect(used).toBeGreaterThanOrEqual(journaled);
         expect(used).toBeLessThanOrEqual(journaled + (MOST[meter] ?? 0));

@@ -5,6 +5,7 @@ import type { Principal } from "#data-plane/identity/principal.ts";
 import { UTC_MONTH, windowAt } from "#core/windows.ts";
 import { counterName } from "#shared/counter-shapes.ts";
 import type { AccountRecord } from "#shared/principals.ts";
+import { settle } from "#test/data-plane/metering/settle.ts";
 import { LimitSite, runtimeOf } from "#test/data-plane/policy/limit-site.ts";
 import { accountOf, callerOf } from "#test/data-plane/policy/limit-worker.ts";
 
@@ -36,7 +37,7 @@ function passing(site: LimitSite, caller: Principal, path = "all"): readonly [co
   for (let count = 0; count < 20; count++) {
     const admission = site.admit(caller, path);
     if (isRefusal(admission)) return [count, `${admission.code} ${admission.rule} ${admission.status ?? ""}`.trim()];
-    if (admission.reservation !== null) site.worker().settler.settle(admission.reservation, 200, []);
+    if (admission.reservation !== null) settle(site.worker().settler, admission.reservation, 200, []);
   }
   return [20, ""];
 }
@@ -166,7 +167,7 @@ routes:
     if (caller === undefined) return "";
     const admission = site.admit(caller, path);
     if (isRefusal(admission)) return admission.rule;
-    return admission.reservation !== null && site.worker().settler.settle(admission.reservation, status, [])
+    return admission.reservation !== null && settle(site.worker().settler, admission.reservation, status, [])
       ? "ok"
       : "";
   }
@@ -215,7 +216,7 @@ routes: [{ name: up, match: { path: /up }, upstream: app, meters: { peak: measur
   const outcomes = [10, 11, 1].map((bytes) => {
     const admission = site.admit(caller, "up");
     if (isRefusal(admission)) return admission.rule;
-    return admission.reservation !== null && site.worker().settler.settle(admission.reservation, 200, [bytes]);
+    return admission.reservation !== null && settle(site.worker().settler, admission.reservation, 200, [bytes]);
   });
   expect(outcomes).toEqual([true, true, "quota:peak"]);
 });

@@ -1,10 +1,15 @@
-/** What a client's connection needs of its lane. Worker thread. */
+/** What the fast lane is given, and what a client's connection needs of it. Worker thread. */
 import type { Socket } from "node:net";
 import type { LimitSettings } from "#config/settings.ts";
+import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
+import type { Turn } from "#data-plane/wire/turn.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { LaneParts } from "./lane-parts.ts";
 
-export interface ClientLane extends LaneParts {
+export interface FastLaneParts extends LaneParts {
+  readonly turn: Turn;
+}
+
+export interface ClientLane extends FastLaneParts {
   /** Those in force now. */
   readonly limits: LimitSettings;
   /** Seconds an idle connection is kept, as answers say. */

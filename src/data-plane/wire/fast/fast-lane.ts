@@ -5,9 +5,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { LimitSettings } from "#config/settings.ts";
-import type { LaneParts } from "./lane-parts.ts";
 import { ClientConnection } from "./client-connection.ts";
-import type { ClientLane } from "./client-lane.ts";
+import type { ClientLane, FastLaneParts } from "./client-lane.ts";
 
 /** How often connections are looked at: often enough for the shortest time that is set, and no oftener than needed. */
 const SWEEP_MS_MAX = 500;
@@ -23,14 +22,14 @@ export interface FullLaneDoor {
 
 export class FastLane implements ClientLane {
   readonly server: Server;
-  readonly gate: LaneParts["gate"];
-  readonly settler: LaneParts["settler"];
-  readonly meterFault: LaneParts["meterFault"];
-  readonly metrics: LaneParts["metrics"];
-  readonly refusals: LaneParts["refusals"];
-  readonly room: LaneParts["room"];
-  readonly saturation: LaneParts["saturation"];
-  readonly turn: LaneParts["turn"];
+  readonly gate: FastLaneParts["gate"];
+  readonly settler: FastLaneParts["settler"];
+  readonly meterFault: FastLaneParts["meterFault"];
+  readonly metrics: FastLaneParts["metrics"];
+  readonly refusals: FastLaneParts["refusals"];
+  readonly room: FastLaneParts["room"];
+  readonly saturation: FastLaneParts["saturation"];
+  readonly turn: FastLaneParts["turn"];
   readonly #full: FullLaneDoor;
   readonly #onSweep: SweepListener;
   readonly #connections = new Set<ClientConnection>();
@@ -43,7 +42,7 @@ export class FastLane implements ClientLane {
   /** While draining: hears when the last connection has closed. */
   #onEmpty: (() => void) | null = null;
 
-  constructor(parts: LaneParts, full: FullLaneDoor, limits: LimitSettings, onSweep: SweepListener) {
+  constructor(parts: FastLaneParts, full: FullLaneDoor, limits: LimitSettings, onSweep: SweepListener) {
     this.gate = parts.gate;
     this.settler = parts.settler;
     this.meterFault = parts.meterFault;

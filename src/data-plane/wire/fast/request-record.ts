@@ -1,17 +1,17 @@
 /** What the metrics hear of one request of the fast lane. Worker thread. */
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
-import type { LaneParts } from "./lane-parts.ts";
+import type { FastLaneParts } from "./client-lane.ts";
 
 export class RequestRecord {
   /** Its route's. */
   metric = OTHER_METRIC;
   /** What the client got; 0: nothing. */
   status = 0;
-  readonly #lane: LaneParts;
+  readonly #lane: FastLaneParts;
   #startedMs = 0;
 
-  constructor(lane: LaneParts) {
+  constructor(lane: FastLaneParts) {
     this.#lane = lane;
   }
 

@@ -6,26 +6,24 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { LimitSettings } from "#config/settings.ts";
-import { type Refusal, refuse } from "#core/errors.ts";
-import { type Exchange, isRefusal, type Passage, routeOf, type Verdict } from "#data-plane/exchange.ts";
-import type { Gate } from "#data-plane/gate.ts";
+import type { Refusal } from "#core/errors.ts";
+import { type Exchange, isRefusal, type Passage, routeOf } from "#data-plane/exchange.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
-import type { RefusalLog } from "#data-plane/refusal-log.ts";
-import type { Saturation } from "#data-plane/saturation.ts";
 import { Peer } from "#data-plane/peer.ts";
 import { OTHER_METRIC } from "#data-plane/runtime.ts";
-import type { PlainCounter, WorkerMetrics } from "#shared/metrics-table.ts";
+import type { PlainCounter } from "#shared/metrics-table.ts";
 import { Forward, type ForwardHost } from "./forward.ts";
 import { BROKEN_BODY, CUT_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { readHead, type RequestHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
+import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
-import { isWebSocket, UpgradeLane, upgradeFault } from "./upgrade.ts";
+import { abandon, brokenBy, refusedBefore, type RefusedVerdict } from "#data-plane/wire/verdicts.ts";
+import { takesUpgrade, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
-import type { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { headBytes } from "./head-size.ts";
 import { awaitRest, drains, rest } from "./patience.ts";
 import { parserRefusal, responseBytes } from "./parser-errors.ts";
@@ -36,18 +34,6 @@ const DRAIN_MS = 5000;
 
 /** How often node looks for clients whose head is late: often enough that they are gone within a second of their time. */
 const CHECK_MS = 250;
-
-type RefusedVerdict = Extract<Verdict, { kind: "refused" }>;
-
-export interface LaneParts {
-  readonly gate: Gate;
-  readonly settler: Settler;
-  readonly meterFault: FaultListener;
-  readonly metrics: WorkerMetrics;
-  readonly refusals: RefusalLog;
-  readonly room: ClientRoom;
-  readonly saturation: Saturation;
-}
 
 export class FullLane implements ForwardHost {
   readonly server: Server;
@@ -71,7 +57,7 @@ export class FullLane implements ForwardHost {
         insecureHTTPParser: false,
         // `head.ts` looks at it, and says so.
         requireHostHeader: false,
-        shouldUpgradeCallback: isWebSocket,
+        shouldUpgradeCallback: takesUpgrade,
       },
       (request, response) => this.#handle(request, response),
     );
@@ -116,7 +102,7 @@ export class FullLane implements ForwardHost {
   /** The bytes of the answer to what is no request, which counts as one all the same. */
   #answerToNoRequest(refusal: Refusal, socket: Duplex): Buffer {
     const { metrics, refusals } = this.#parts;
-    const { requestId, runtime } = this.#refusedBefore(refusal);
+    const { requestId, runtime } = refusedBefore(this.#parts, refusal);
     const client = "remoteAddress" in socket ? String(socket.remoteAddress) : "";
     const local = refusalResponse(refusal, requestId, runtime.settings.errors.format);
     refusals.refused(refusal, requestId, "", "", client);
@@ -186,7 +172,7 @@ export class FullLane implements ForwardHost {
     // node takes `Proxy-Connection` for `Connection`.
     if (this.#connections.draining || isRefusal(head) || !head.keepsAlive) response.shouldKeepAlive = false;
     whenDecided(
-      () => (expects === "other" ? this.#refusedBefore(UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
+      () => (expects === "other" ? refusedBefore(this.#parts, UNKNOWN_EXPECTATION) : this.#parts.gate.enter(exchange)),
       (verdict) => {
         metric = routeOf(verdict)?.metric ?? metric;
         isDecided = true;
@@ -194,13 +180,13 @@ export class FullLane implements ForwardHost {
         if (response.closed) finished();
         if (verdict.kind === "answered") this.#say(request, response, verdict.response);
         else if (verdict.kind === "refused") this.#answer(request, response, verdict);
-        else if (response.destroyed) this.#abandon(verdict.passage);
+        else if (response.destroyed) abandon(this.#parts, verdict);
         else this.#forward(verdict.passage, request, response);
       },
       (error) => {
         if (response.closed && !isDecided) finished();
         isDecided = true;
-        this.#answer(request, response, this.#failure(error));
+        this.#answer(request, response, brokenBy(this.#parts, error));
       },
     );
   }
@@ -210,24 +196,6 @@ export class FullLane implements ForwardHost {
     const forward = new Forward(this, passage, request, response);
     forward.start();
     this.#connections.watchBody(response, () => forward.cutBody(BROKEN_BODY));
-  }
-
-  /** The client left while its verdict was being made: nothing was forwarded, nothing is charged. */
-  #abandon(passage: Passage): void {
-    if (passage.reservation !== null) this.#parts.settler.release(passage.reservation);
-    passage.held?.giveBack();
-    this.count("client_aborts");
-  }
-
-  #failure(error: unknown): RefusedVerdict {
-    this.#parts.refusals.bug(error);
-    return this.#refusedBefore(refuse("internal_error", "gateway:bug", "Something went wrong in the gateway"));
-  }
-
-  /** The verdict on a request that never got to the gate, or broke it. */
-  #refusedBefore(refusal: Refusal): RefusedVerdict {
-    const { runtime } = this.#parts.gate;
-    return { kind: "refused", refusal, requestId: runtime.traces.requestId(), runtime, route: null };
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, verdict: RefusedVerdict, wasForwarded = false): void {
@@ -288,9 +256,9 @@ export class FullLane implements ForwardHost {
   #takeUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const fault = upgradeFault(request);
     whenDecided(
-      () => (fault === null ? this.#parts.gate.enter(this.#exchangeOf(request)) : this.#refusedBefore(fault)),
+      () => (fault === null ? this.#parts.gate.enter(this.#exchangeOf(request)) : refusedBefore(this.#parts, fault)),
       (verdict) => this.#upgrades.take(verdict, request, socket, head),
-      (error) => this.#upgrades.take(this.#failure(error), request, socket, head),
+      (error) => this.#upgrades.take(brokenBy(this.#parts, error), request, socket, head),
     );
   }
 }

@@ -28,7 +28,7 @@ interface UpgradeParts {
 }
 
 /** Whether a request is for the upgrade lane. */
-export function isWebSocket(request: IncomingMessage): boolean {
+export function takesUpgrade(request: IncomingMessage): boolean {
   return request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket";
 }
 

@@ -1,6 +1,6 @@
 /**
  * Random streams against node's own strict parser: what our reader takes for a request, node takes for the same request. Never the other
- * way: we refuse more. 20,000 streams, a million with TOLLGATE_LONG=1 (CI); TOLLGATE_SEED repeats a run.
+ * way: we refuse more. 20,000 streams, a million with TOLLGATE_LONG=1 (CI); TOLLGATE_SEED makes others.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -46,7 +46,8 @@ function oursOf(bytes: Buffer, at: number): RequestReading {
 }
 
 test(`of ${STREAMS} streams each request that is taken is the one that node takes`, async () => {
-  const seed = Number(process.env.TOLLGATE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  // The same streams in every run, so that a failure is the change's; another seed makes others.
+  const seed = Number(process.env.TOLLGATE_SEED ?? 20_261_129);
   let taken = 0;
   let refused = 0;
   for (let batch = 0; batch < STREAMS / BATCH; batch++) {

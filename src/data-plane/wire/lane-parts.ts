@@ -1,12 +1,11 @@
-/** What every connection and request of the fast lane shares. Worker thread. */
+/** What a lane is given: all its connections and requests share it. Worker thread. */
 import type { Gate } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import type { Saturation } from "#data-plane/saturation.ts";
-import type { ClientRoom } from "#data-plane/wire/client-room.ts";
-import type { Turn } from "#data-plane/wire/turn.ts";
+import type { ClientRoom } from "./client-room.ts";
 
 export interface LaneParts {
   readonly gate: Gate;
@@ -16,5 +15,4 @@ export interface LaneParts {
   readonly refusals: RefusalLog;
   readonly room: ClientRoom;
   readonly saturation: Saturation;
-  readonly turn: Turn;
 }
