@@ -1,6 +1,6 @@
 /**
- * The app behind the gateway in a benchmark: a bare node:http server with keep-alive and one small JSON answer. A process
- * of its own; prints its port as its first line. Does nothing that would cost more than answering.
+ * The app behind the gateway in a benchmark: a bare node:http server with keep-alive and one small JSON answer, once it has read the
+ * request's body. A process of its own; prints its port as its first line. Does nothing that would cost more than answering.
  */
 import { createServer } from "node:http";
 
@@ -8,8 +8,7 @@ const BODY = JSON.stringify({ id: "m1", object: "model", created: 1_760_000_000,
 const HEADERS = { "content-type": "application/json", "content-length": String(Buffer.byteLength(BODY)) };
 
 const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-  request.resume();
-  response.writeHead(200, HEADERS).end(BODY);
+  request.resume().on("end", () => response.writeHead(200, HEADERS).end(BODY));
 });
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();

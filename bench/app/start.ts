@@ -17,7 +17,7 @@ const hasNginx = versionOf("nginx", "-v") !== null;
 
 /** `dir`: where files it serves are (`files/`), and where it keeps its own. */
 export function startApp(core: number, dir: string): Promise<App> {
-  return hasNginx ? startNginx(core, dir) : startNode(core);
+  return hasNginx ? startNginx(core, dir) : startReadingApp(core);
 }
 
 async function startNginx(core: number, dir: string): Promise<App> {
@@ -30,7 +30,8 @@ async function startNginx(core: number, dir: string): Promise<App> {
   return { url, port, pid: child.pid ?? -1, kind: "nginx", [Symbol.asyncDispose]: () => endProcess(child) };
 }
 
-async function startNode(core: number): Promise<App> {
+/** One that reads bodies to their end before it answers, which nginx does not with a fixed answer. */
+export async function startReadingApp(core: number): Promise<App> {
   const child = startScript(core, "app/server.ts");
   if (child.stdout === null) throw new Error("The app's output is not a pipe");
   const [line] = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);

@@ -93,7 +93,8 @@ export function fullConfig({ app, dir }: Stage, lane: Lane, routes: readonly obj
         },
       },
     },
-    upstreams: { app: { targets: [app.url] } },
+    // However many clients there are, nobody is refused.
+    upstreams: { app: { targets: [app.url], queue: { max: 20_000, timeout: "60s" } } },
     routes: [
       ...routes,
       {

@@ -30,7 +30,7 @@ async function anyLoad(request: LoadRequest): Promise<LoadCounts> {
 function start(request: LoadRequest) {
   if (request.rate !== undefined) return startScript(SIDE_CORE, "load/open.ts", JSON.stringify(request));
   if (wrkVersion === null) return startScript(SIDE_CORE, "load/autocannon.ts", JSON.stringify(request));
-  const { url, headers, connections, seconds, credentials, method, bodyBytes } = request;
+  const { url, headers, connections, seconds, credentials, skip, method, bodyBytes } = request;
   const lines = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const args = [
     "-t1",
@@ -44,7 +44,7 @@ function start(request: LoadRequest) {
   const env = {
     METHOD: method ?? "GET",
     BODY_BYTES: String(bodyBytes ?? 0),
-    ...(credentials === undefined ? {} : { CREDENTIALS: credentials }),
+    ...(credentials === undefined ? {} : { CREDENTIALS: credentials, SKIP: String(skip ?? 0) }),
   };
   return startProgram("wrk", [...args, ...lines, url], { core: SIDE_CORE, env, stdout: "pipe" });
 }

@@ -11,6 +11,8 @@ export interface LoadRequest extends Target {
   readonly rate?: number;
   /** Values of `Authorization` to send in turn, in a file, one a line. */
   readonly credentials?: string;
+  /** Of `credentials`: so many are left out at first. */
+  readonly skip?: number;
   readonly method?: string;
   /** Bytes of the body of each request. */
   readonly bodyBytes?: number;

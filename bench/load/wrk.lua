@@ -1,5 +1,5 @@
--- What wrk sends and how it reports, for bench/load/closed.ts. Reads CREDENTIALS (a file of Authorization values, used in turn),
--- METHOD and BODY_BYTES from the environment; prints the counts as one line of JSON.
+-- What wrk sends and how it reports, for bench/load/closed.ts. Reads CREDENTIALS (a file of Authorization values, used in turn,
+-- SKIP of them left out at first), METHOD and BODY_BYTES from the environment; prints the counts as one line of JSON.
 local credentials = {}
 local at = 0
 
@@ -9,6 +9,7 @@ function init(args)
   if bytes > 0 then
     wrk.body = string.rep("a", bytes)
   end
+  at = tonumber(os.getenv("SKIP") or "0")
   local file = os.getenv("CREDENTIALS")
   if file then
     for line in io.lines(file) do

@@ -24,6 +24,8 @@ import type { RoutePart, UpstreamPart } from "./view.ts";
 
 /** As many as `workers` may name. */
 const WORKERS_MAX = 64;
+/** Requests that may wait for a connection to a target, by default: as many clients as often come at once. */
+const QUEUE_MAX = 1024;
 
 /** Settings of a valid file; `file` is absolute. Not yet frozen. */
 export function normalize(config: GatewayFile, file: string): Settings {
@@ -99,7 +101,10 @@ function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettin
     credentials: upstream.credentials ?? "strip",
     connectTimeoutMs: durationMs(upstream.connectTimeout ?? "5s"),
     connections,
-    queue: { max: upstream.queue?.max ?? connections, timeoutMs: durationMs(upstream.queue?.timeout ?? "5s") },
+    queue: {
+      max: upstream.queue?.max ?? Math.max(QUEUE_MAX, connections),
+      timeoutMs: durationMs(upstream.queue?.timeout ?? "5s"),
+    },
   };
 }
 

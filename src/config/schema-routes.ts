@@ -41,7 +41,7 @@ export const Upstream = Type.Object(
               minimum: 0,
               maximum: 100_000,
               description:
-                "Requests that may wait for a connection to a target, per worker; one more is answered with 503 at once. Left out: as many as `connections`, so that nobody waits for more than about one answer.",
+                "Requests that may wait for a connection to a target, per worker; one more is answered with 503 at once. Left out: 1024, or as many as `connections` where that is more.",
             }),
           ),
           timeout: Type.Optional(duration("Longest wait for a connection; then 503.", "5s")),

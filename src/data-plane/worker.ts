@@ -2,7 +2,8 @@
  * Entry of a worker thread: builds the data plane from what the main thread gave it, listens, and follows its messages.
  * The composition root of the plane; decides nothing about requests.
  */
-import type { Server } from "node:net";
+import { once } from "node:events";
+import type { ListenOptions, Server } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 import pino from "pino";
 import type { LimitSettings, ServerSettings } from "#config/settings.ts";
@@ -13,6 +14,7 @@ import type { FromWorker, ToWorker, WorkerStart } from "#shared/messages.ts";
 import { WorkerMetrics } from "#shared/metrics-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
+import { Doors } from "./doors.ts";
 import { Gate } from "./gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
@@ -79,13 +81,11 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
     control.sweep(nowMs);
   });
 
-  lane.server.on("error", (error) => post({ type: "listen-failed", reason: error.message }));
-  lane.server.listen(
-    { port: start.port, host: settings.server.listen.host, backlog: BACKLOG, reusePort: start.reusePort },
-    () => {
-      const address = lane.server.address();
-      if (typeof address === "object" && address !== null) post({ type: "listening", port: address.port });
-    },
+  const { host } = settings.server.listen;
+  const doors = start.reusePort ? new Doors(lane.server, { paused: settings.server.lane !== "full" }) : null;
+  listen(lane.server, doors, { host, port: start.port, backlog: BACKLOG, reusePort: start.reusePort }).then(
+    (port) => post({ type: "listening", port }),
+    (error: unknown) => post({ type: "listen-failed", reason: error instanceof Error ? error.message : String(error) }),
   );
 
   return (message) => {
@@ -107,7 +107,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         post({ type: "done", seq: message.seq });
         break;
       case "drain":
-        void lane.drain().then(() => post({ type: "done", seq: message.seq }));
+        void Promise.all([doors?.close(), lane.drain()]).then(() => post({ type: "done", seq: message.seq }));
         break;
       case "answer":
         link.answered(message.id, message.answer);
@@ -117,6 +117,16 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         break;
     }
   };
+}
+
+/** Resolves with the port. */
+async function listen(server: Server, doors: Doors | null, options: ListenOptions): Promise<number> {
+  server.listen(options);
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  await doors?.listen({ ...options, port });
+  return port;
 }
 
 /** A lane as the worker has it: what listens, and what follows reloads and stops. */

@@ -53,7 +53,7 @@ test("every default of the smallest file", () => {
         credentials: "strip",
         connectTimeoutMs: 5_000,
         connections: 256,
-        queue: { max: 256, timeoutMs: 5_000 },
+        queue: { max: 1024, timeoutMs: 5_000 },
       },
     },
     routes: [

@@ -39,7 +39,7 @@ export function dosOverload(lane: Lane): readonly LoneRow[] {
 
 async function slowApp(lane: Lane): Promise<void> {
   await using scene = await startDos(lane, {
-    upstream: { connections: CONNECTIONS },
+    upstream: { connections: CONNECTIONS, queue: { max: CONNECTIONS } },
     handler: async (_request, response) => {
       await sleep(SERVICE_MS);
       response.end("ok");
