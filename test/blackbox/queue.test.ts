@@ -79,19 +79,6 @@ test("as many wait as may; one more is refused at once, and the others get their
   expect((await done).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
 });
 
-test("by default as many wait as there are connections", async () => {
-  await using app = await HoldingApp.start();
-  await using scene = await sceneOf(app, { connections: 2 });
-  const statuses: number[] = [];
-  for (let i = 0; i < 5; i++)
-    void askJson(`${scene.gateway.url}/x`).then(
-      ({ status }) => statuses.push(status),
-      () => statuses.push(0),
-    );
-  await until("one is refused, two are at the app", () => statuses.length === 1 && app.holds === 2);
-  expect(statuses).toEqual([503]);
-});
-
 test("who has waited for so long is refused; who has a connection is not", async () => {
   await using app = await HoldingApp.start();
   await using scene = await sceneOf(app, { connections: 1, queue: { max: 5, timeout: "300ms" } });

@@ -1,9 +1,9 @@
 /**
  * Requests that come in two pieces, cut at every offset: the gateway must see in them what it sees in the whole. 200 of the own cases
- * and the corpus, half of them good ones, with TOLLGATE_SOAK=1, otherwise 12; TOLLGATE_SEED repeats the choice.
+ * and the corpus, half of them good ones, with TOLLGATE_SOAK=1, otherwise 12; TOLLGATE_SEED makes another choice.
  */
 import { describe, expect, test } from "vitest";
-import { type Random, seededRandom } from "#test/support/random.ts";
+import { type Random, randomOf } from "#test/support/random.ts";
 import { acceptedOn } from "./accepted.ts";
 import { Arena, LANES, type Outcome, type Sender } from "./arena.ts";
 import { type Case, readCorpus } from "./corpus.ts";
@@ -16,8 +16,11 @@ const CASES = LONG ? 200 : 12;
 /** Longer ones only repeat themselves: their offsets would be thousands. */
 const BYTES_MAX = 400;
 
-const random = seededRandom("Requests in two pieces");
+/** The same in every run, so that a failure is the change's. */
+const random = randomOf(Number(process.env.TOLLGATE_SEED ?? 20_261_129));
 const known = [...ownCases(), ...(readCorpus() ?? [])].filter(({ bytes }) => bytes.length <= BYTES_MAX);
+/** Behind an upgrade that it does not take, node's parser (full lane) drops what came in the same read. */
+const UPGRADE = /\r\nupgrade:/i;
 const accepted = new Set(
   [...acceptedOn("auto", "cases"), ...acceptedOn("auto", "corpus")].map((line) => line.replace(/^\d /, "")),
 );
@@ -68,7 +71,8 @@ describe.each(LANES)("lane %s", (lane) => {
   }, async () => {
     await using arena = await Arena.open(lane);
     using rounds = await Rounds.open(arena);
-    const pieces = cases.flatMap((one): Piece[] => Array.from({ length: one.bytes.length }, (_, at) => ({ one, at })));
+    const tried = cases.filter(({ bytes }) => lane === "auto" || !UPGRADE.test(bytes.toString("latin1")));
+    const pieces = tried.flatMap((one): Piece[] => Array.from({ length: one.bytes.length }, (_, at) => ({ one, at })));
     const send: Sender = async (client, stream, index) => {
       client.send(FIRST);
       await client.answered(1);
