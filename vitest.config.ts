@@ -1,8 +1,9 @@
 /**
  * How `npm test` runs: every test/**\/*.test.ts, each file in its own process, two at a time (the tests start gateways of
  * their own, and the smallest machine has two cores). Leaves nothing out; what counts as a failure in CI is tools/summary.mjs.
- * Gateways of the tests have the fast lane. With TOLLGATE_LONG=1 (CI) those that run the gateway run a second time on the full lane, with
- * short rounds: `server.lane` may make no difference to any of them. TOLLGATE_LANE=full runs everything there.
+ * Gateways of the tests have the fast lane; TOLLGATE_LANE=full runs everything on the other one. With TOLLGATE_LONG=1 (CI) what is about
+ * the wire runs on both, and the other tests that run a gateway run a second time on the full lane, with short rounds: `server.lane` may
+ * make no difference to any of them.
  */
 import { defineConfig } from "vitest/config";
 

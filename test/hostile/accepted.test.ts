@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from "vitest";
 import { acceptedOn, readAccepted } from "./accepted.ts";
-import { Arena, LANES } from "./arena.ts";
+import { LANES } from "#test/support/lanes.ts";
+import { Arena } from "./arena.ts";
 import { type Case, readCorpus } from "./corpus.ts";
 import { Figures, wrongs } from "./figures.ts";
 import { ownCases } from "./own-cases.ts";

@@ -1,7 +1,7 @@
 /** The reviewed lists of what is let through (`accepted/*.txt`): one line each, `LANES MESSAGES ID`, under the reason why that is right. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Lane } from "./arena.ts";
+import type { Lane } from "#test/support/lanes.ts";
 
 interface Accepted {
   readonly lanes: "both" | Lane;

@@ -6,13 +6,11 @@ import { metricOf } from "#test/support/metrics.ts";
 import { type Gateway, startGateway } from "#test/support/process.ts";
 import { operatorOf, sceneConfig } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
+import type { Lane } from "#test/support/lanes.ts";
 import { addressOf, type Answers, Client } from "./client.ts";
 import { judge } from "./judge.ts";
 import type { StrictMessage } from "./readers/strict.ts";
 import { type Record as Recorded, RecordingUpstream } from "./recording-upstream.ts";
-
-export type Lane = "auto" | "full";
-export const LANES: readonly Lane[] = ["auto", "full"];
 
 export interface Outcome extends Answers {
   /** What was forwarded for the stream, cut-off messages too. */

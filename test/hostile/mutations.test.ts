@@ -3,7 +3,8 @@
  * 1,000 streams a lane, 10,000 with TOLLGATE_LONG=1 (CI), any number with TOLLGATE_MUTATIONS; TOLLGATE_SEED repeats a run.
  */
 import { describe, expect, test } from "vitest";
-import { Arena, LANES } from "./arena.ts";
+import { LANES } from "#test/support/lanes.ts";
+import { Arena } from "./arena.ts";
 import { readCorpus } from "./corpus.ts";
 import { Figures, wrongs } from "./figures.ts";
 import { mutant, seedsOf } from "./mutations.ts";

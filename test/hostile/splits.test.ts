@@ -1,17 +1,18 @@
 /**
  * Requests that come in two pieces, cut at every offset: the gateway must see in them what it sees in the whole. 200 of the own cases
- * and the corpus, half of them good ones, with TOLLGATE_SOAK=1, otherwise 12; TOLLGATE_SEED makes another choice.
+ * and the corpus, half of them good ones, with TOLLGATE_LONG=1 (CI), otherwise 12; TOLLGATE_SEED makes another choice.
  */
 import { describe, expect, test } from "vitest";
 import { type Random, randomOf } from "#test/support/random.ts";
 import { acceptedOn } from "./accepted.ts";
-import { Arena, LANES, type Outcome, type Sender } from "./arena.ts";
+import { LANES } from "#test/support/lanes.ts";
+import { Arena, type Outcome, type Sender } from "./arena.ts";
 import { type Case, readCorpus } from "./corpus.ts";
 import { Figures, wrongs } from "./figures.ts";
 import { ownCases } from "./own-cases.ts";
 import { Rounds } from "./rounds.ts";
 
-const LONG = process.env.TOLLGATE_SOAK === "1";
+const LONG = process.env.TOLLGATE_LONG === "1";
 const CASES = LONG ? 200 : 12;
 /** Longer ones only repeat themselves: their offsets would be thousands. */
 const BYTES_MAX = 400;

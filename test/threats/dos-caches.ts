@@ -14,7 +14,8 @@ import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
 import { openConnection } from "#test/support/connection.ts";
 import { requestHead } from "#test/support/raw.ts";
-import { type Lane, residentBytes, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { residentBytes, startDos } from "./dos-world.ts";
 import { encodedParts } from "./jws.ts";
 import type { LoneRow } from "./runner.ts";
 

@@ -4,7 +4,8 @@ import { openConnection } from "#test/support/connection.ts";
 import { metricOf } from "#test/support/metrics.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { until } from "#test/support/until.ts";
-import { type Lane, openFiles, SilentCrowd, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { openFiles, SilentCrowd, startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
 const FILES = 256;

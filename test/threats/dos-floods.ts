@@ -5,7 +5,8 @@ import { rawExchange, requestHead } from "#test/support/raw.ts";
 import type { Scene } from "#test/support/scene.ts";
 import { startServer } from "#test/support/server.ts";
 import { until } from "#test/support/until.ts";
-import { type Lane, residentBytes, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { residentBytes, startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
 const MIB = 1024 * 1024;

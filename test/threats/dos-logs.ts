@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { until } from "#test/support/until.ts";
-import { type Lane, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
 export function dosLogs(lane: Lane): readonly LoneRow[] {

@@ -8,7 +8,8 @@ import { requestHead } from "#test/support/raw.ts";
 import { askJson } from "#test/support/scene.ts";
 import { startServer } from "#test/support/server.ts";
 import { until } from "#test/support/until.ts";
-import { type Lane, peakBytes, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { peakBytes, startDos } from "./dos-world.ts";
 import { MemoryCap } from "./memory-cap.ts";
 import type { LoneRow } from "./runner.ts";
 

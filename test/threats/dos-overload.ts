@@ -9,7 +9,8 @@ import { askJson } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 import { metricOf } from "#test/support/metrics.ts";
 import { closedLoad, openLoad, type Outcomes } from "./dos-load.ts";
-import { type Lane, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
 const IS_SOAK = process.env.TOLLGATE_SOAK === "1";

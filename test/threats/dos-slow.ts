@@ -9,7 +9,8 @@ import { rawExchange, requestHead } from "#test/support/raw.ts";
 import type { Scene } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 import { closedLoad, type Outcomes } from "./dos-load.ts";
-import { type Lane, residentBytes, startDos } from "./dos-world.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { residentBytes, startDos } from "./dos-world.ts";
 import type { LoneRow } from "./runner.ts";
 
 const IS_SOAK = process.env.TOLLGATE_SOAK === "1";

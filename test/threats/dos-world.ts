@@ -2,13 +2,12 @@
  * What the rows about exhaustion stand on: gateways of one lane, connections by the hundred, the memory of a process. Attacks nothing.
  * Every row is shown on both lanes in one run, whatever TOLLGATE_LANE says.
  */
+import type { Lane } from "#test/support/lanes.ts";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import type { GatewayOptions } from "#test/support/process.ts";
 import { ADMIN_TOKEN, type Scene, startScene } from "#test/support/scene.ts";
 import type { UpstreamHandler } from "#test/support/upstream.ts";
-
-export type Lane = "auto" | "full";
 
 type Json = Readonly<Record<string, unknown>>;
 

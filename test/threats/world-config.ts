@@ -1,4 +1,5 @@
 /** The gateway.yaml of the shared worlds: one route for each way in which a route can let people in. Pure. */
+import type { Lane } from "#test/support/lanes.ts";
 import type { JwksServer } from "#test/support/jwks.ts";
 import type { TestKey } from "#test/support/jwt.ts";
 
@@ -6,8 +7,6 @@ import type { TestKey } from "#test/support/jwt.ts";
 export const ADMIN_TOKEN = "7f1c0e9ab35d48c26e71f0a4d9b8c3e5";
 
 export const STRICT_ISSUER = "https://strict.example";
-
-export type Lane = "auto" | "full";
 
 export interface WorldOptions {
   /** Left out: the one of this run (TOLLGATE_LANE). */

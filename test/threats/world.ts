@@ -8,7 +8,8 @@ import { makeKey, type TokenParts } from "#test/support/jwt.ts";
 import { startUpstream, type Upstream } from "#test/support/upstream.ts";
 import { AdminApi } from "./admin-api.ts";
 import { type WireApp, startWireApp } from "./wire-app.ts";
-import { ADMIN_TOKEN, type Lane, worldConfig, type WorldOptions } from "./world-config.ts";
+import type { Lane } from "#test/support/lanes.ts";
+import { ADMIN_TOKEN, worldConfig, type WorldOptions } from "./world-config.ts";
 
 /** Counts that only grow; the difference of two is what one case did. */
 export interface Tally {
