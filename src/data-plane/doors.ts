@@ -16,7 +16,9 @@ export class Doors {
   constructor(server: Server, { paused }: { readonly paused: boolean }) {
     const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: paused };
     this.#doors = Array.from({ length: DOORS }, () =>
-      createServer(options, (socket) => void server.emit("connection", socket)),
+      createServer(options, (socket) => void server.emit("connection", socket))
+        // `listen` hears those of its own; one that cannot be accepted later is one client's loss.
+        .on("error", () => undefined),
     );
   }
 

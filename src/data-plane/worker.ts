@@ -121,7 +121,8 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
 
 /** Resolves with the port. */
 async function listen(server: Server, doors: Doors | null, options: ListenOptions): Promise<number> {
-  server.listen(options);
+  // Heard below until it listens; a connection that cannot be accepted later may not end the thread.
+  server.on("error", () => undefined).listen(options);
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
