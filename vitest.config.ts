@@ -28,6 +28,7 @@ const fullLane = {
 export default defineConfig({
   test: {
     projects: IS_LONG ? [everything, fullLane] : [everything],
+    setupFiles: ["test/support/properties.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: TEST_TIMEOUT_MS,

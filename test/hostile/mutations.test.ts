@@ -3,6 +3,7 @@
  * 1,000 streams a lane, 10,000 with TOLLGATE_LONG=1 (CI), any number with TOLLGATE_MUTATIONS; TOLLGATE_SEED repeats a run.
  */
 import { describe, expect, test } from "vitest";
+import { repeatableSeed } from "#test/support/random.ts";
 import { LANES } from "#test/support/lanes.ts";
 import { Arena } from "./arena.ts";
 import { readCorpus } from "./corpus.ts";
@@ -18,7 +19,7 @@ const TIMEOUT_MS = 60_000 + STREAMS * 4;
 
 const others = [...ownCases(), ...(readCorpus() ?? [])].map(({ bytes }) => bytes);
 /** The same streams in every run, so that a failure is the change's; another seed makes others. */
-const seed = Number(process.env.TOLLGATE_SEED ?? 20_261_129);
+const seed = repeatableSeed;
 
 describe.each(LANES)("lane %s", (lane) => {
   test(`of ${STREAMS} mutated streams nothing is forwarded that could be misread or is not counted`, {

@@ -6,6 +6,7 @@
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { repeatableSeed } from "#test/support/random.ts";
 import { Arena, type Difference, type Judge } from "./arena.ts";
 import { isSame, isStricter } from "./compare.ts";
 import type { Observation } from "./observation.ts";
@@ -21,7 +22,7 @@ const TIMEOUT_MS = 60_000 + STREAMS * 100;
 const UNSTEADY_SHARE_MAX = 0.001;
 
 /** The same streams in every run, so that a failure is the change's; another seed makes others. */
-const seed = Number(process.env.TOLLGATE_SEED ?? 20_261_129);
+const seed = repeatableSeed;
 process.stdout.write(`lanes: ${STREAMS} streams, TOLLGATE_SEED=${seed}\n`);
 const arena = await Arena.start();
 afterAll(() => arena[Symbol.asyncDispose]());

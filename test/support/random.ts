@@ -12,10 +12,15 @@ export interface Random {
   pick<T>(items: readonly [T, ...T[]]): T;
 }
 
+/** `TOLLGATE_SEED`: a whole number above 0; 0: none. */
+const wished = Math.max(0, Math.trunc(Number(process.env.TOLLGATE_SEED ?? 0))) || 0;
+
+/** Of what draws the same cases in every run: `TOLLGATE_SEED`, else always the same. */
+export const repeatableSeed = wished || 20_261_129;
+
 /** `TOLLGATE_SEED`, else a new seed; printed with `title`, so that a failing run can be repeated. */
 export function seededRandom(title: string): Random {
-  const wished = Number(process.env.TOLLGATE_SEED);
-  const seed = Number.isSafeInteger(wished) && wished > 0 ? wished : Math.floor(Math.random() * 2 ** 31) + 1;
+  const seed = wished || Math.floor(Math.random() * 2 ** 31) + 1;
   process.stdout.write(`${title}: TOLLGATE_SEED=${seed}\n`);
   return randomOf(seed);
 }

@@ -63,7 +63,8 @@ class Model {
     said: Said,
     nowMs: number,
   ): "accepted" | "duplicate" | "conflict" | "unknown_event" | "not_correctable" | "invalid_value" {
-    const text = JSON.stringify([said, said.ago === null ? null : nowMs - said.ago * MINUTE_MS]);
+    // The time counts, not how long ago it was when it was said.
+    const text = JSON.stringify({ ...said, ago: said.ago === null ? null : nowMs - said.ago * MINUTE_MS });
     const known = this.events.get(said.id);
     if (known !== undefined) return known.said === text ? "duplicate" : "conflict";
     if (said.corrects !== null) return this.#correct(said, text);
