@@ -44,26 +44,26 @@ function readKept(file: string): string | null {
 /** What the terminal shows: three lines to copy. With another file than the demo's, whose routes are not known, only the key. */
 export function demoText(listen: string, settings: Settings, key: string): string {
   const auth = `-H 'Authorization: Bearer ${key}'`;
+  const origin = `${settings.server.tls === null ? "http" : "https"}://${listen}`;
   const usage = [
     "  # shows what has been used",
-    `  curl -s ${auth} http://${listen}${settings.server.prefix}/billing/usage`,
+    `  curl -s ${auth} ${origin}${settings.server.prefix}/billing/usage`,
     "",
     "",
   ];
   const isDemoFile = ["models.read", "models.delete"].every((name) =>
     settings.routes.some((route) => route.name === name),
   );
-  if (!isDemoFile)
-    return ["", `Tollgate is up on http://${listen}. The demo account's key: ${key}`, "", ...usage].join("\n");
+  if (!isDemoFile) return ["", `Tollgate is up on ${origin}. The demo account's key: ${key}`, "", ...usage].join("\n");
   return [
     "",
     "Tollgate is up. Try these:",
     "",
     "  # passes, and costs one of the free plan's 100 calls a month",
-    `  curl -i ${auth} http://${listen}/models/llama`,
+    `  curl -i ${auth} ${origin}/models/llama`,
     "",
     "  # is refused: the key's role may not delete models",
-    `  curl -i -X DELETE ${auth} http://${listen}/models/llama`,
+    `  curl -i -X DELETE ${auth} ${origin}/models/llama`,
     "",
     ...usage,
   ].join("\n");

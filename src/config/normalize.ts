@@ -64,6 +64,7 @@ function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSett
   const automatic = Math.min(os.availableParallelism(), WORKERS_MAX);
   return {
     listen: parseAddress(server.listen ?? STANDARD.listen),
+    tls: server.tls === undefined ? null : { minVersion: "TLSv1.2", ...server.tls },
     admin: admin === null ? null : parseAddress(admin),
     adminToken: server.adminToken ?? null,
     prefix: server.prefix ?? STANDARD.prefix,

@@ -4,6 +4,7 @@ import { formatDuration, parseDuration, parseSize } from "#core/units.ts";
 import { collides, parseAddress } from "./listen-address.ts";
 import type { Path } from "./locate.ts";
 import type { Report } from "./report.ts";
+import { checkTls } from "./rules-tls.ts";
 import type { Address } from "./settings.ts";
 import { STANDARD } from "./standard.ts";
 import type { ServerPart, View } from "./view.ts";
@@ -19,6 +20,7 @@ const TOKEN_CHARACTERS_MIN = 5;
 export function checkServer({ server, partial }: View, report: Report): void {
   checkListeners(server, partial.listeners, report);
   if (server.adminToken !== undefined) checkAdminToken(server.adminToken, report);
+  if (server.tls !== undefined) checkTls(server.tls, report);
   for (const [index, proxy] of (server.trustedProxies ?? []).entries()) checkProxy(proxy, index, report);
   checkTimeout(server.drainTimeout, ["server", "drainTimeout"], report);
   const limits = server.limits ?? {};

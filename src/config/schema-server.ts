@@ -39,6 +39,25 @@ const Limits = Type.Object(
   { ...strict, description: "Protective limits; each has a default." },
 );
 
+const Tls = Type.Object(
+  {
+    cert: Type.String({
+      minLength: 1,
+      description: "Certificate and those between it and a root, in PEM: `${file:certs/fullchain.pem}`.",
+    }),
+    key: Type.String({
+      minLength: 1,
+      description: "Its private key, in PEM and not encrypted: `${file:certs/key.pem}`.",
+    }),
+    minVersion: Type.Optional(oneOf(["TLSv1.2", "TLSv1.3"], "Oldest version a client may speak.", "TLSv1.2")),
+  },
+  {
+    ...strict,
+    description:
+      "Makes `listen` speak HTTPS (HTTP/1.1 over TLS). A renewed certificate is taken in with `SIGHUP`; connections that are open keep theirs.",
+  },
+);
+
 export const Server = Type.Object(
   {
     listen: Type.Optional(
@@ -48,6 +67,7 @@ export const Server = Type.Object(
         default: "127.0.0.1:8080",
       }),
     ),
+    tls: Type.Optional(Tls),
     admin: Type.Optional(
       Type.Union([Type.String({ pattern: ADDRESS }), Type.Null()], {
         description: "Address of the admin API, metrics and health; `null` switches it off.",

@@ -42,6 +42,8 @@ export interface Address {
 
 export interface ServerSettings {
   readonly listen: Address;
+  /** null: `listen` speaks plain HTTP. */
+  readonly tls: TlsSettings | null;
   readonly admin: Address | null;
   readonly adminToken: string | null;
   readonly prefix: string;
@@ -52,6 +54,13 @@ export interface ServerSettings {
   readonly trustedProxies: readonly string[];
   readonly drainTimeoutMs: number;
   readonly limits: LimitSettings;
+}
+
+/** PEM texts; the key is that of the first certificate. */
+export interface TlsSettings {
+  readonly cert: string;
+  readonly key: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
 }
 
 export interface LimitSettings {

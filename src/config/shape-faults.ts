@@ -92,9 +92,11 @@ function valueHint(schema: SchemaNode, value: unknown, isReference: boolean): st
   return typeof value === "string" ? didYouMean(value, wantedTexts(schema)) : null;
 }
 
+const SECRETS = ["server.adminToken", "server.tls.key"];
+
 /** A secret is never repeated in a message that ends up in logs. */
 function hidden(path: Path, value: unknown): string {
-  const isSecret = path.at(-1) === "adminToken" && typeof value === "string";
+  const isSecret = SECRETS.includes(path.join(".")) && typeof value === "string";
   return isSecret ? `${value.length} characters` : shown(value);
 }
 

@@ -4,6 +4,7 @@
  * Order of a start: lock → store → ledger folds what an earlier run left → key sets → workers → ready. Counters are filled from the
  * ledger at first sight of an account.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -27,6 +28,7 @@ import { Foundation } from "./foundation.ts";
 
 /** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
 const RATE_ENTRIES = 1_048_576;
+const TICKET_KEY_BYTES = 48;
 const SOCKET_DIR_PREFIX = "tollgate-";
 const FOLD_MS = 1000;
 const SWEEP_MS = 10 * 60_000;
@@ -110,6 +112,7 @@ export class Gateway {
       journalDir: foundation.journalDir,
       runId: foundation.run,
       controlSocket: join(this.#socketDir, "control.sock"),
+      ticketKeys: randomBytes(TICKET_KEY_BYTES),
       logLevel: parts.logLevel,
     };
     const answer = answers.answer.bind(answers);
@@ -267,6 +270,7 @@ export class Gateway {
 function needRestart(before: Settings, after: Settings): readonly string[] {
   const pairs: readonly (readonly [string, unknown, unknown])[] = [
     ["server.listen", before.server.listen, after.server.listen],
+    ["server.tls", before.server.tls === null, after.server.tls === null],
     ["server.admin", before.server.admin, after.server.admin],
     ["server.workers", before.server.workers, after.server.workers],
     ["server.lane", before.server.lane, after.server.lane],

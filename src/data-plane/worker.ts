@@ -29,6 +29,7 @@ import { type Concerned, RefusalLog } from "./refusal-log.ts";
 import { buildRuntime } from "./runtime.ts";
 import { clientsMax, openFilesMax } from "./open-files.ts";
 import { Saturation } from "./saturation.ts";
+import { TlsFront } from "./tls-front.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
@@ -81,9 +82,15 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
     control.sweep(nowMs);
   });
 
-  const { host } = settings.server.listen;
-  const doors = start.reusePort ? new Doors(lane.server, { paused: settings.server.lane !== "full" }) : null;
-  listen(lane.server, doors, { host, port: start.port, backlog: BACKLOG, reusePort: start.reusePort }).then(
+  const {
+    listen: { host },
+    tls,
+  } = settings.server;
+  const front =
+    tls === null ? null : new TlsFront({ tls, ticketKeys: start.ticketKeys, room, lane: lane.server }, settings.server);
+  const server = front?.server ?? lane.server;
+  const doors = start.reusePort ? new Doors(server, { paused: settings.server.lane !== "full" }) : null;
+  listen(server, doors, { host, port: start.port, backlog: BACKLOG, reusePort: start.reusePort }).then(
     (port) => post({ type: "listening", port }),
     (error: unknown) => post({ type: "listen-failed", reason: error instanceof Error ? error.message : String(error) }),
   );
@@ -94,6 +101,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         gate.use(buildRuntime(message.snapshot, pools, control, traces));
         verifier.replaceIssuers(message.snapshot.settings.identity.issuers);
         lane.useLimits(message.snapshot.settings.server.limits);
+        if (message.snapshot.settings.server.tls !== null) front?.use(message.snapshot.settings.server.tls);
         room.resize(clientsMax(message.snapshot.settings, filesMax));
         journal.setDurability(message.snapshot.settings.metering.durability);
         post({ type: "done", seq: message.seq });
@@ -107,7 +115,9 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         post({ type: "done", seq: message.seq });
         break;
       case "drain":
-        void Promise.all([doors?.close(), lane.drain()]).then(() => post({ type: "done", seq: message.seq }));
+        void Promise.all([doors?.close(), front?.close(), lane.drain()]).then(() =>
+          post({ type: "done", seq: message.seq }),
+        );
         break;
       case "answer":
         link.answered(message.id, message.answer);

@@ -38,6 +38,8 @@ export interface WorkerStart {
   readonly port: number;
   /** Whether several workers share the port (SO_REUSEPORT). */
   readonly reusePort: boolean;
+  /** 48 random bytes: what the workers encrypt TLS session tickets with, so that each takes the others'. */
+  readonly ticketKeys: Uint8Array;
   /** Level of the log, as pino names it. */
   readonly logLevel: string;
 }

@@ -7,6 +7,7 @@ test("every default of the smallest file", () => {
     file: "/etc/tollgate/gateway.yaml",
     server: {
       listen: { host: "127.0.0.1", port: 8080 },
+      tls: null,
       admin: { host: "127.0.0.1", port: 8081 },
       adminToken: null,
       prefix: "/_tollgate",

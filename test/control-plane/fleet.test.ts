@@ -54,6 +54,7 @@ function startFleet(fixture: string): {
         journalDir: mkdtempSync(join(tmpdir(), "tollgate-fleet-")),
         runId: "run",
         controlSocket: "",
+        ticketKeys: new Uint8Array(48),
         logLevel: "silent",
       },
       log: pino({ level: "info" }, { write }),

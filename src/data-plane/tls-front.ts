@@ -1,0 +1,80 @@
+/**
+ * TLS before a lane: takes connections, shakes hands, and gives the lane what is encrypted from then on, which is all the same to it.
+ * Worker thread. HTTP/1.1 is all that is offered (ALPN). One that shakes hands has a place among the clients, as if it had no request.
+ */
+import type { Server as NetServer, Socket } from "node:net";
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
+import type { ServerSettings, TlsSettings } from "#config/settings.ts";
+import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
+
+export interface TlsFrontParts {
+  readonly tls: TlsSettings;
+  /** 48 bytes, the same in all workers. */
+  readonly ticketKeys: Uint8Array;
+  readonly room: ClientRoom;
+  /** Gets the connections; does not listen itself. */
+  readonly lane: NetServer;
+}
+
+export class TlsFront {
+  /** What listens. */
+  readonly server: Server;
+  readonly #room: ClientRoom;
+  /** Places of connections that shake hands, by both ends' addresses: node does not say which one a TLS socket came from. */
+  readonly #shaking = new Map<string, Place>();
+
+  constructor({ tls, ticketKeys, room, lane }: TlsFrontParts, { limits, lane: kind }: ServerSettings) {
+    this.#room = room;
+    const options = {
+      ...contextOf(tls),
+      ALPNProtocols: ["http/1.1"],
+      ticketKeys: Buffer.from(ticketKeys),
+      handshakeTimeout: limits.headerTimeoutMs,
+      allowHalfOpen: true,
+      noDelay: true,
+      pauseOnConnect: kind !== "full",
+    };
+    this.server = createServer(options, (socket) => {
+      this.#leave(endsOf(socket));
+      lane.emit("connection", socket);
+    });
+    this.server.on("connection", (socket: Socket) => this.#enter(socket));
+    // It speaks no TLS, or none that we take, or not in time.
+    this.server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
+  }
+
+  #enter(socket: Socket): void {
+    const ends = endsOf(socket);
+    const place = new Place({ evict: () => socket.destroy() });
+    if (!this.#room.enter(place)) return void socket.destroy();
+    this.#shaking.set(ends, place);
+    socket.on("close", () => {
+      if (this.#shaking.get(ends) === place) this.#leave(ends);
+    });
+  }
+
+  #leave(ends: string): void {
+    const place = this.#shaking.get(ends);
+    if (place === undefined) return;
+    this.#shaking.delete(ends);
+    this.#room.leaves(place);
+  }
+
+  /** A renewed certificate; it holds for connections made from now on. */
+  use(tls: TlsSettings): void {
+    this.server.setSecureContext(contextOf(tls));
+  }
+
+  /** Lets nobody in any more; resolves when all who came in have left. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => void this.server.close(() => resolve()));
+  }
+}
+
+function contextOf({ cert, key, minVersion }: TlsSettings): SecureContextOptions {
+  return { cert, key, minVersion };
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress}|${remotePort}|${localAddress}`;
+}

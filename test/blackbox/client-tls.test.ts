@@ -1,0 +1,157 @@
+/** Clients that speak TLS: they get what others get, on both lanes; a renewed certificate holds without a restart. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { afterAll, describe, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { Agent, request } from "undici";
+import { type Certificate, makeCertificate } from "#test/support/certificate.ts";
+import { LANES } from "#test/support/lanes.ts";
+import { startGateway } from "#test/support/process.ts";
+import { requestHead } from "#test/support/raw.ts";
+import { startServer } from "#test/support/server.ts";
+import { until } from "#test/support/until.ts";
+
+const first = makeCertificate();
+const renewed = makeCertificate();
+const BIG = Buffer.alloc(3 * 1024 * 1024, "b");
+
+/** Answers the request for /slow; null: it has not come. */
+let release: (() => void) | null = null;
+const app = await startServer((asked, response) => {
+  if (asked.url === "/slow") return void (release = () => response.end("late"));
+  response.setHeader("x-seen", `${asked.headers["x-forwarded-proto"]} ${asked.headers.host}`);
+  asked.pipe(response);
+});
+const sockets = new WebSocketServer({ server: app.server });
+sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${data}`)));
+
+afterAll(() => app[Symbol.asyncDispose]());
+
+function configOf(lane: string, tls: object, server: object = {}) {
+  return {
+    server: { workers: 2, lane, tls, ...server },
+    upstreams: { app: { targets: [app.url] } },
+    routes: [{ name: "all", match: { path: "/**" }, upstream: "app", auth: "none" }],
+  };
+}
+
+/** A connection with its handshake done. */
+async function dial(port: number, { cert }: Certificate, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: "127.0.0.1", servername: "localhost", ca: cert, ...options });
+  await once(socket, "secureConnect");
+  return socket;
+}
+
+/** Sends, and reads until `end` is there. */
+async function converse(socket: TLSSocket, bytes: string, end: RegExp): Promise<string> {
+  let text = "";
+  socket.on("data", (part) => (text += part.toString("latin1")));
+  socket.write(bytes);
+  await until(`${end}`, () => end.test(text));
+  return text;
+}
+
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await new Promise<void>((resolve) => void socket.on("close", () => resolve()));
+}
+
+describe.each(LANES)("lane %s", (lane) => {
+  test("requests, large bodies both ways, requests sent ahead, errors and WebSockets pass as without TLS", async () => {
+    await using gateway = await startGateway(configOf(lane, first));
+    const dispatcher = new Agent({ connect: { ca: first.cert, servername: "localhost" } });
+    const origin = `https://localhost:${gateway.port}`;
+    const echoed = await request(`${origin}/echo`, { dispatcher, method: "POST", body: BIG });
+    expect([echoed.statusCode, echoed.headers["x-seen"]]).toEqual([200, `https localhost:${gateway.port}`]);
+    expect(BIG.equals(Buffer.from(await echoed.body.arrayBuffer()))).toBe(true);
+
+    const socket = await dial(gateway.port, first, { ALPNProtocols: ["h2", "http/1.1"] });
+    expect([socket.alpnProtocol, socket.getProtocol()]).toEqual(["http/1.1", "TLSv1.3"]);
+    const ahead = requestHead("GET", "/one") + requestHead("GET", "/two") + "GET / HTTP/1.1\nHost: a\n\n";
+    const text = await converse(socket, ahead, /HTTP\/1\.1 400/);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
+    await closed(socket.end());
+
+    const chat = new WebSocket(`wss://localhost:${gateway.port}/chat`, { ca: first.cert });
+    await once(chat, "open");
+    chat.send("hello");
+    expect(String((await once(chat, "message"))[0])).toBe("echo hello");
+    chat.close();
+    await dispatcher.close();
+  });
+
+  test("a stop lets a request under way end", async () => {
+    await using gateway = await startGateway(configOf(lane, first));
+    const socket = await dial(gateway.port, first);
+    let text = "";
+    socket.on("data", (part) => (text += part.toString("latin1")));
+    release = null;
+    socket.write(requestHead("GET", "/slow"));
+    const answer = await until("the app has it", () => release);
+    const stopped = gateway.stop();
+    await until("it drains", () => gateway.logs().some(({ event }) => event === "stopping"));
+    answer();
+    await closed(socket);
+    expect([text.endsWith("late"), await stopped]).toEqual([true, 0]);
+  });
+
+  test("a client that shakes no hands holds no place for long, and one without TLS none at all", async () => {
+    const server = { workers: 1, limits: { connections: 4, headerTimeout: "7s" } };
+    await using gateway = await startGateway(configOf(lane, first, server));
+    const silent = Array.from({ length: 12 }, () => connect(gateway.port, "127.0.0.1").on("error", () => undefined));
+    await until("the oldest had to go", () => silent.filter(({ destroyed }) => destroyed).length >= 8);
+    const good = await dial(gateway.port, first);
+    expect(await converse(good, requestHead("GET", "/good"), /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 200/);
+    await Promise.all(silent.map(closed));
+
+    const plain = connect(gateway.port, "127.0.0.1").on("error", () => undefined);
+    plain.write(requestHead("GET", "/plain"));
+    await closed(plain);
+    good.destroy();
+    const again = await Promise.all([1, 2, 3, 4].map(() => dial(gateway.port, first)));
+    for (const socket of again) expect(await converse(socket, requestHead("GET", "/"), /\r\n\r\n/)).toMatch(/ 200 /);
+    for (const socket of again) socket.destroy();
+  });
+
+  test("a renewed certificate holds for the next connection, the old one for those that are open", async () => {
+    await using gateway = await startGateway(configOf(lane, first));
+    const open = await dial(gateway.port, first);
+    expect((await gateway.reload(configOf(lane, renewed))).event).toBe("reloaded");
+    expect(await converse(open, requestHead("GET", "/open"), /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 200/);
+    await expect(dial(gateway.port, first)).rejects.toThrow(/certificate|self.signed/i);
+    const fresh = await Promise.all(Array.from({ length: 6 }, () => dial(gateway.port, renewed)));
+    for (const socket of [open, ...fresh]) socket.destroy();
+    const broken = await gateway.reload(configOf(lane, { ...renewed, key: first.key }));
+    expect([broken.event, broken.faults]).toEqual([
+      "reload-failed",
+      [expect.stringContaining("Expected the private key of the certificate in server.tls.cert")],
+    ]);
+    const without = await gateway.reload({ ...configOf(lane, {}), server: { workers: 2, lane } });
+    expect(without.event).toBe("reloaded");
+    const line = await until("it is said", () => gateway.logs().findLast(({ event }) => event === "restart-needed"));
+    expect(line.settings).toContain("server.tls");
+  });
+
+  test("sessions go on with whichever worker takes the connection; before a reload and after", async () => {
+    await using gateway = await startGateway(configOf(lane, first));
+    const socket = await dial(gateway.port, first, { maxVersion: "TLSv1.2" });
+    const session = socket.getSession();
+    socket.destroy();
+    const resumed = async () => {
+      const again = await dial(gateway.port, first, { maxVersion: "TLSv1.2", session });
+      const isReused = again.isSessionReused();
+      again.destroy();
+      return isReused;
+    };
+    const before = await Promise.all(Array.from({ length: 12 }, resumed));
+    await gateway.reload(configOf(lane, first));
+    const after = await Promise.all(Array.from({ length: 12 }, resumed));
+    expect(new Set([...before, ...after])).toEqual(new Set([true]));
+  });
+
+  test("minVersion keeps older versions out", async () => {
+    await using gateway = await startGateway(configOf(lane, { ...first, minVersion: "TLSv1.3" }));
+    await expect(dial(gateway.port, first, { maxVersion: "TLSv1.2" })).rejects.toThrow(/protocol version/);
+    (await dial(gateway.port, first)).destroy();
+  });
+});
