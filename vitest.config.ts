@@ -1,6 +1,8 @@
 /**
  * How `npm test` runs: every test/**\/*.test.ts, each file in its own process, two at a time (the tests start gateways of
- * their own, and the smallest machine has two cores). Leaves nothing out; what counts as a failure in CI is tools/summary.mjs.
+ * their own, and the smallest machine has two cores). What counts as a failure in CI is tools/summary.mjs.
+ * Everybody's own run is to end within five minutes: what takes long by its nature (`SLOW`) runs in CI, and when files are named, as in
+ * `npm test -- test/threats/dos.test.ts`.
  * Gateways of the tests have the fast lane; TOLLGATE_LANE=full runs everything on the other one. With TOLLGATE_LONG=1 (CI) what is about
  * the wire runs on both, and the other tests that run a gateway run a second time on the full lane, with short rounds: `server.lane` may
  * make no difference to any of them.
@@ -11,7 +13,20 @@ import { defineConfig } from "vitest/config";
 const IS_LONG = process.env.TOLLGATE_LONG === "1";
 const TEST_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000;
 
-const everything = { extends: true as const, test: { name: "tests", include: ["test/**/*.test.ts"], exclude: [] } };
+/** What waits for time limits and disks, or starts gateways by the dozen. */
+const SLOW = [
+  "test/threats/{dos,dos-*,durability-*,jwt-keys}.test.ts",
+  "test/durability/kill.test.ts",
+  "test/lanes/differential.test.ts",
+  "test/hostile/{accepted,splits}.test.ts",
+  "test/blackbox/{crowd,exact-crowd,slow-readers,limits-clock,reconcile}.test.ts",
+];
+const namesFiles = process.argv.some((argument) => argument.startsWith("test/"));
+
+const everything = {
+  extends: true as const,
+  test: { name: "tests", include: ["test/**/*.test.ts"], exclude: IS_LONG || namesFiles ? [] : SLOW },
+};
 
 const fullLane = {
   extends: true as const,

@@ -3,6 +3,7 @@
  * Not here: meaning across keys (`semantics.ts`) and the words for what is wanted (`schema-words.ts`).
  */
 import { Ajv, type ErrorObject } from "ajv";
+import { OWN_SCHEMAS } from "#core/own-schemas.ts";
 import type { Fault } from "./faults.ts";
 import type { Path } from "./locate.ts";
 import type { References } from "./references.ts";
@@ -20,7 +21,7 @@ export interface ShapeResult {
 /** Schema errors that are turned into faults; the work grows with their square, and nobody reads more. */
 const ERRORS_MAX = 2_000;
 
-const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
+const ajv = new Ajv({ ...OWN_SCHEMAS, allErrors: true, strict: true, allowUnionTypes: true });
 const check = ajv.compile(GatewayFile);
 
 /** Holds the data against the schema and reports everything that differs. */

@@ -22,6 +22,11 @@ function* nodes(schema: SchemaNode, path: string): Generator<readonly [string, S
   if (schema.items !== undefined) yield* nodes(schema.items, `${path}[]`);
 }
 
+test("the schema is one by JSON Schema's own", () => {
+  expect(() => new Ajv({ strict: true, allowUnionTypes: true }).compile(GatewayFile)).not.toThrow();
+  expect(() => new Ajv({ strict: true }).compile({ type: "object", minProperties: -1 })).toThrow(/schema is invalid/);
+});
+
 test("config/gateway.schema.json is what `npm run -s tollgate -- schema` prints", () => {
   expect(read("config/gateway.schema.json")).toBe(gatewayJsonSchema());
 });

@@ -4,6 +4,7 @@ import { Ajv } from "ajv";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
 import type { TSchema } from "typebox";
 import { newId } from "#core/ids.ts";
+import { OWN_SCHEMAS } from "#core/own-schemas.ts";
 import { answerProblems } from "./problems.ts";
 import type { Services } from "./services.ts";
 
@@ -13,9 +14,9 @@ const BODY_BYTES_MAX = 64 * 1024;
 const JSON_TYPES = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"];
 
 /** JSON has types of its own: `0` is no `null`, and one text is no list. */
-const asWritten = new Ajv({ useDefaults: true });
+const asWritten = new Ajv({ ...OWN_SCHEMAS, useDefaults: true });
 /** Parameters and queries are text whatever they mean. */
-const fromText = new Ajv({ useDefaults: true, coerceTypes: "array" });
+const fromText = new Ajv({ ...OWN_SCHEMAS, useDefaults: true, coerceTypes: "array" });
 
 export function newControlApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
   const app = Fastify({
