@@ -15,7 +15,7 @@ const TEST_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000;
 
 /** What waits for time limits and disks, or starts gateways by the dozen. */
 const SLOW = [
-  "test/threats/{dos,dos-*,durability-*,jwt-keys}.test.ts",
+  "test/threats/{dos,dos-*,durability-*,jwt-keys,jwt-presets}.test.ts",
   "test/durability/kill.test.ts",
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",

@@ -1,35 +1,51 @@
 /** Issuers with every default filled. Main thread. */
 import path from "node:path";
 import { durationMs } from "./normalize-values.ts";
-import { issuerClaim } from "./rules-identity.ts";
+import { PRESETS } from "./issuer-presets.ts";
+import { issuerClaim, keySetAddress } from "./rules-identity.ts";
 import type { IssuerSettings } from "./settings.ts";
 import type { IssuerPart } from "./view.ts";
 
 /** Settings of a checked issuer; a `file:` key set is relative to `folder`. */
 export function normalizeIssuer(issuer: IssuerPart, folder: string): IssuerSettings {
+  const preset = issuer.preset ?? "oidc";
+  const facts = PRESETS[preset];
   return {
     name: issuer.name,
+    preset,
     issuer: issuerClaim(issuer) ?? "",
-    jwks: keySet(issuer.jwks, folder),
-    audiences: issuer.audiences,
+    jwks: keySet(issuer, folder),
+    audiences: issuer.audiences ?? [],
+    authorizedParties: issuer.authorizedParties ?? [],
+    tokenUse: issuer.tokenUse ?? "access",
+    scopes: [...new Set([...facts.scopes, ...(issuer.scopes ?? [])])],
     algorithms: issuer.algorithms ?? ["RS256", "ES256", "EdDSA"],
     types: issuer.types ?? ["JWT", "at+jwt"],
     clockSkewMs: durationMs(issuer.clockSkew ?? "0s"),
     maxLifetimeMs: issuer.maxLifetime === undefined ? null : durationMs(issuer.maxLifetime),
     required: issuer.required ?? [],
     claims: {
-      user: issuer.claims?.user ?? "sub",
-      account: issuer.claims?.account ?? null,
-      roles: issuer.claims?.roles ?? null,
-      permissions: issuer.claims?.permissions ?? null,
-      scopes: issuer.claims?.scopes ?? "scope",
-      plan: issuer.claims?.plan ?? null,
+      user: "sub",
+      account: null,
+      roles: null,
+      permissions: null,
+      scopes: "scope",
+      plan: null,
+      ...facts.claims,
+      ...issuer.claims,
     },
   };
 }
 
-function keySet(jwks: string | undefined, folder: string): IssuerSettings["jwks"] {
-  if (jwks === undefined) return { kind: "local" };
-  if (jwks.startsWith("file:")) return { kind: "file", path: path.resolve(folder, jwks.slice("file:".length)) };
-  return { kind: "url", url: jwks };
+function keySet(issuer: IssuerPart, folder: string): IssuerSettings["jwks"] {
+  if (issuer.preset === "local") return { kind: "local" };
+  const text = issuer.jwks ?? keySetAddress(issuer);
+  if (text === null) return { kind: "discovery", url: discoveryAddress(issuerClaim(issuer) ?? "") };
+  if (text.startsWith("file:")) return { kind: "file", path: path.resolve(folder, text.slice("file:".length)) };
+  return { kind: "url", url: text };
+}
+
+/** OpenID Connect Discovery 1.0 §4. */
+function discoveryAddress(issuer: string): string {
+  return `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
 }

@@ -1,4 +1,6 @@
 /** Rules for `identity`: who may sign tokens and where their keys come from. Main thread. */
+import { parseClaimPath } from "#core/claim-path.ts";
+import { PRESETS } from "./issuer-presets.ts";
 import { addressOf, isLoopback } from "./listen-address.ts";
 import type { Report } from "./report.ts";
 import { checkDuration } from "./rules-server.ts";
@@ -22,19 +24,69 @@ export function issuerClaim(issuer: IssuerPart): string | null {
   return issuer.issuer ?? (issuer.preset === "local" ? STANDARD.localIssuer : null);
 }
 
-function checkIssuer({ path, value }: Item<IssuerPart>, report: Report): void {
+/** Where the preset has its keys; null: nowhere that can be told from its name. */
+export function keySetAddress({ preset, issuer }: IssuerPart): string | null {
+  return issuer === undefined ? null : PRESETS[preset ?? "oidc"].keySet(issuer);
+}
+
+function checkIssuer(issuer: Item<IssuerPart>, report: Report): void {
+  const { path, value } = issuer;
   if (value.clockSkew !== "0s") checkDuration(value.clockSkew, CLOCK_SKEW_MS_MAX, [...path, "clockSkew"], report);
   checkDuration(value.maxLifetime, LIFETIME_MS_MAX, [...path, "maxLifetime"], report);
+  checkWhomFor(issuer, report);
+  checkClaimPaths(issuer, report);
+  if (value.tokenUse !== undefined && value.preset !== "cognito")
+    report.key([...path, "tokenUse"], "Expected tokenUse with preset: cognito only", "remove this key");
   if (value.preset === "local") {
     if (value.jwks !== undefined)
       report.key([...path, "jwks"], "Expected no jwks with preset: local", "remove this key");
     return;
   }
-  const at = [...path, "name"];
   if (value.issuer === undefined)
-    report.key(at, 'Missing key "issuer"', "add issuer: the exact iss claim of its tokens");
-  if (value.jwks === undefined) report.key(at, 'Missing key "jwks"', "add jwks: the URL of its key set, or file:PATH");
-  else if (!value.jwks.startsWith("file:")) checkKeySetUrl(value.jwks, [...path, "jwks"], report);
+    report.key([...path, "name"], 'Missing key "issuer"', "add issuer: the exact iss claim of its tokens");
+  else checkSource(issuer, value.issuer, report);
+}
+
+/** That each token says whom it is for, in the way of its preset. */
+function checkWhomFor({ path, value }: Item<IssuerPart>, report: Report): void {
+  const preset = value.preset ?? "oidc";
+  const facts = PRESETS[preset];
+  const hints = {
+    audiences: "add audiences: accepted values of the aud claim",
+    authorizedParties: "add authorizedParties: the ids of its app clients",
+  };
+  for (const key of ["audiences", "authorizedParties"] as const) {
+    if (facts[key] === "required" && value[key] === undefined)
+      report.key([...path, "name"], `Missing key "${key}"`, hints[key]);
+    if (facts[key] === "none" && value[key] !== undefined)
+      report.key([...path, key], `Expected no ${key} with preset: ${preset}`, "use authorizedParties");
+  }
+}
+
+/** Where its keys come from: the file, the preset, or its OpenID configuration. */
+function checkSource(item: Item<IssuerPart>, issuer: string, report: Report): void {
+  const { path, value } = item;
+  const fault = PRESETS[value.preset ?? "oidc"].issuerFault(issuer);
+  if (fault !== null) report.value([...path, "issuer"], fault);
+  else if (value.jwks !== undefined && !value.jwks.startsWith("file:"))
+    checkKeySetUrl(value.jwks, [...path, "jwks"], report);
+  else if (value.jwks === undefined) checkDerived(item, issuer, report);
+}
+
+function checkDerived({ path, value }: Item<IssuerPart>, issuer: string, report: Report): void {
+  const hint = "add jwks: the URL of its key set, or file:PATH";
+  // Only an OpenID provider's configuration can be asked for its keys.
+  const source = keySetAddress(value) ?? (value.preset === "dynamic" ? "" : issuer);
+  if (/^https?:\/\//.test(source)) checkKeySetUrl(source, [...path, "issuer"], report);
+  else report.key([...path, "name"], 'Missing key "jwks"', hint);
+}
+
+/** Quotes that are opened must be closed; any other text is a name. */
+function checkClaimPaths({ path, value }: Item<IssuerPart>, report: Report): void {
+  for (const [key, claim] of Object.entries(value.claims ?? {})) {
+    if (claim.includes('["') && parseClaimPath(claim) === null)
+      report.value([...path, "claims", key], 'Expected a path such as app["https://a.example/roles"].list');
+  }
 }
 
 function checkKeySetUrl(text: string, path: readonly (string | number)[], report: Report): void {

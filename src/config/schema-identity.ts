@@ -21,7 +21,11 @@ const Claims = Type.Object(
       Type.String({ minLength: 1, description: "Claim with the plan, used while the account has none of its own." }),
     ),
   },
-  { ...strict, description: "Which claims say what. Dots reach into objects." },
+  {
+    ...strict,
+    description:
+      'Which claims say what. Dots reach into objects; a claim whose whole name this is comes first, and `app["https://a.example/roles"]` quotes a name with dots in it. With `clerk`, the organisation is `org_id`, `org_role`, `org_slug` and `org_permissions` in both versions of its tokens, and `plan` is what `pla` names.',
+  },
 );
 
 const JWT_ALGORITHMS = [
@@ -33,8 +37,8 @@ const Issuer = Type.Object(
     name: name("Name used in logs and metrics."),
     preset: Type.Optional(
       oneOf(
-        ["oidc", "local"],
-        "`local` is the gateway's own signing key (`tollgate token`); it needs no `jwks`.",
+        ["oidc", "clerk", "auth0", "cognito", "dynamic", "local"],
+        "Whose tokens these are: says where the keys are, which claims mean what and whom a token is for. `local` is the gateway's own signing key (`tollgate token`); its public keys are at `/.well-known/jwks.json`.",
         "oidc",
       ),
     ),
@@ -44,13 +48,30 @@ const Issuer = Type.Object(
     jwks: Type.Optional(
       Type.String({
         pattern: "^(https?://|file:).+$",
-        description: "Key set: an http(s) URL, or `file:PATH`. Required unless `preset: local`.",
+        description:
+          "Key set: an http(s) URL, or `file:PATH`. Left out: where the preset has it; with `oidc`, where the issuer's `/.well-known/openid-configuration` says.",
       }),
     ),
-    audiences: Type.Array(Type.String({ minLength: 1 }), {
-      minItems: 1,
-      description: "Accepted values of the `aud` claim; one must match.",
-    }),
+    audiences: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description:
+          "Accepted values of the `aud` claim; one must match. Required with `oidc`, `auth0` and `local`; tokens of `cognito` have none.",
+      }),
+    ),
+    authorizedParties: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description:
+          "Accepted values of the `azp` claim, or of `client_id` where there is none: origins with `clerk`, client ids elsewhere. Required with `cognito`. Left out: any.",
+      }),
+    ),
+    tokenUse: Type.Optional(
+      oneOf(["access", "id", "any"], "Only with `cognito`: which of its tokens are taken (`token_use`).", "access"),
+    ),
+    scopes: Type.Optional(
+      names("Scopes a token must have, all of them. `dynamic` adds `user:basic`: without it a login is not complete."),
+    ),
     algorithms: Type.Optional(
       Type.Array(oneOf(JWT_ALGORITHMS, ""), {
         minItems: 1,

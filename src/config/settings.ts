@@ -88,15 +88,27 @@ export interface IdentitySettings {
   readonly keys: { readonly brand: string; readonly headers: readonly string[] };
 }
 
+export type IssuerPreset = "oidc" | "clerk" | "auth0" | "cognito" | "dynamic" | "local";
+
 export interface IssuerSettings {
   readonly name: string;
+  readonly preset: IssuerPreset;
   /** Exact `iss`. */
   readonly issuer: string;
   readonly jwks:
     | { readonly kind: "url"; readonly url: string }
+    /** The issuer's OpenID configuration at this address names the set. */
+    | { readonly kind: "discovery"; readonly url: string }
     | { readonly kind: "file"; readonly path: string }
     | { readonly kind: "local" };
+  /** Accepted values of `aud`; none: it is not looked at. */
   readonly audiences: readonly string[];
+  /** Accepted values of `azp` (or `client_id`); none: it is not looked at. */
+  readonly authorizedParties: readonly string[];
+  /** Cognito: which of its tokens are taken. */
+  readonly tokenUse: "access" | "id" | "any";
+  /** A token must have them all. */
+  readonly scopes: readonly string[];
   readonly algorithms: readonly string[];
   readonly types: readonly string[];
   readonly clockSkewMs: number;

@@ -20,6 +20,7 @@ const USAGE_WRITE = "tollgate:usage:write";
 export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   open("health", "GET", "/health"),
   open("ready", "GET", "/ready"),
+  open("jwks", "GET", "/.well-known/jwks.json"),
   own("auth.me", "GET", "/auth/me"),
   own("api-keys.list", "GET", "/api-keys"),
   own("api-keys.create", "POST", "/api-keys"),

@@ -152,9 +152,13 @@ test("an issuer's defaults are those of the documentation", () => {
   );
   expect(settings.identity.issuers[0]).toEqual({
     name: "a",
+    preset: "oidc",
     issuer: "a",
     jwks: { kind: "url", url: "https://a.example/k" },
     audiences: ["b"],
+    authorizedParties: [],
+    tokenUse: "access",
+    scopes: [],
     algorithms: ["RS256", "ES256", "EdDSA"],
     types: ["JWT", "at+jwt"],
     clockSkewMs: 0,

@@ -187,10 +187,7 @@ identity:
     - name: a
       audiences: [b]
 `,
-    [
-      '10:7 Missing key "issuer" (add issuer: the exact iss claim of its tokens)',
-      '10:7 Missing key "jwks" (add jwks: the URL of its key set, or file:PATH)',
-    ],
+    ['10:7 Missing key "issuer" (add issuer: the exact iss claim of its tokens)'],
   ],
   [
     "two local issuers, one with keys",

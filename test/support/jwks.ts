@@ -15,6 +15,8 @@ export interface JwksState {
   readonly status: number;
   /** Sent as it is in place of the key set. */
   readonly body: string | null;
+  /** Comes behind the origin in `issuer`: Auth0's end in a slash. */
+  readonly issuerSuffix: string;
   /** More response headers, `cache-control` say. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -36,7 +38,7 @@ export interface JwksServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const HEALTHY: JwksState = { down: false, delayMs: 0, status: 200, body: null, headers: {} };
+const HEALTHY: JwksState = { down: false, delayMs: 0, status: 200, body: null, issuerSuffix: "", headers: {} };
 
 /** Publishes `keys`, by default one RS256 key. */
 export async function startJwks(...keys: readonly TestKey[]): Promise<JwksServer> {
@@ -66,7 +68,7 @@ class MoodyJwks implements JwksServer {
 
   get issuer(): string {
     // A TCP listener's address is never a string or null.
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#state.issuerSuffix}`;
   }
 
   get url(): string {

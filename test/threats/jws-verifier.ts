@@ -26,9 +26,13 @@ const ISSUER = "https://vectors.example";
 
 const SETTINGS: IssuerSettings = {
   name: "vectors",
+  preset: "oidc",
   issuer: ISSUER,
   jwks: { kind: "local" },
   audiences: ["api"],
+  authorizedParties: [],
+  tokenUse: "access",
+  scopes: [],
   algorithms: ["RS256", "PS256", "ES256", "ES384", "EdDSA"],
   types: ["JWT"],
   clockSkewMs: 0,

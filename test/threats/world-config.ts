@@ -15,6 +15,8 @@ export interface WorldOptions {
   readonly keys?: readonly TestKey[];
   readonly workers?: number;
   readonly server?: Readonly<Record<string, unknown>>;
+  /** Comes behind the origin in the first issuer's `iss`. */
+  readonly issuerSuffix?: string;
   /** Changes of the first issuer. */
   readonly issuer?: Readonly<Record<string, unknown>>;
 }

@@ -50,6 +50,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream());
   const jwks = stack.use(await startJwks(...(options.keys ?? [makeKey("ES256", "main")])));
+  jwks.set({ issuerSuffix: options.issuerSuffix ?? "" });
   const wire = stack.use(await startWireApp());
   const surroundings = { upstream: upstream.url, wire: wire.url, jwks };
   const gateway = stack.use(await startGateway(worldConfig(surroundings, options)));
@@ -82,7 +83,17 @@ function laneOfTheRun(): Lane {
 }
 
 /** What a good token says besides `iss`, `iat` and `exp`. */
-export const CLAIMS = { aud: "api", sub: "u1", project: "acme", role: ["User"] } as const;
+export const CLAIMS = {
+  aud: "api",
+  sub: "u1",
+  project: "acme",
+  role: ["User"],
+  // For issuers with a preset of their own.
+  azp: "web",
+  client_id: "web",
+  token_use: "access",
+  scope: "user:basic",
+} as const;
 
 async function makeTenant(admin: AdminApi, externalId: string): Promise<Tenant> {
   const account = await admin.call("POST", "/admin/accounts", { name: externalId, externalId });

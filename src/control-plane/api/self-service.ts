@@ -29,6 +29,13 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
       reject("tenant_mismatch", "account:own", "Belongs to another account");
   });
   registerHealth(app, ready);
+  // RFC 7517 §8.5.1; apps behind the gateway fetch it as they would any issuer's.
+  app.get("/.well-known/jwks.json", async (_request, reply) =>
+    reply
+      .type("application/jwk-set+json")
+      .header("cache-control", "public, max-age=300")
+      .send(Buffer.from(services.keySets.own())),
+  );
   registerBilling(app, services);
   registerReports(app, services);
   registerOwnCredits(app, services);

@@ -7,14 +7,12 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { request } from "undici";
 import type { IssuerSettings } from "#config/settings.ts";
 import { monotonicNs } from "#core/clock.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
+import { downloadKeySet } from "./download.ts";
 import { type ReadKeySet, readKeySet } from "./key-policy.ts";
 
-const FETCH_TIMEOUT_MS = 5000;
-const SET_BYTES_MAX = 1024 * 1024;
 const REFRESH_MS = 5 * 60_000;
 /** Pause between tries while an issuer has no keys at all. */
 const RETRY_MS = 2000;
@@ -59,15 +57,13 @@ export class IssuerKeySets {
   /** Follows these issuers from now on. Resolves when each has keys, or had its chance to get some. Throws on an unusable `file:` set. */
   async use(issuers: readonly IssuerSettings[]): Promise<void> {
     const next = new Map(issuers.map((settings) => [settings.name, this.#stateFor(settings)]));
-    const own = [...next.values()].flatMap((state) =>
-      state.settings.jwks.kind === "url" ? [] : [this.#readOwn(state)],
-    );
+    const own = [...next.values()].flatMap((state) => (isRemote(state.settings) ? [] : [this.#readOwn(state)]));
     // Nothing throws from here on.
     for (const { state, text, read } of own) this.#take(state, text, read);
     const before = this.#issuers;
     this.#issuers = next;
     const added = [...next].flatMap(([name, state]) =>
-      state.settings.jwks.kind === "url" && before.get(name) !== state ? [state] : [],
+      isRemote(state.settings) && before.get(name) !== state ? [state] : [],
     );
     await Promise.all(
       added.map((state) => {
@@ -89,10 +85,16 @@ export class IssuerKeySets {
     return Object.fromEntries([...this.#issuers].map(([name, { keys }]) => [name, keys]));
   }
 
+  /** The set others verify the gateway's own tokens by, as text; empty without a local issuer. */
+  own(): string {
+    const isIssuer = [...this.#issuers.values()].some(({ settings }) => settings.jwks.kind === "local");
+    return isIssuer ? this.#parts.localKeySet() : '{"keys":[]}';
+  }
+
   /** A token names a key that is not in the set. Fetches, unless an unknown key led to a fetch in the last 10 s. */
   async refresh(issuer: string): Promise<void> {
     const state = this.#issuers.get(issuer);
-    if (state === undefined || state.settings.jwks.kind !== "url") return;
+    if (state === undefined || !isRemote(state.settings)) return;
     const now = monotonicNs();
     if (state.underWay === null && (state.askedAtNs === null || now - state.askedAtNs >= COOLDOWN_NS)) {
       state.askedAtNs = now;
@@ -110,9 +112,7 @@ export class IssuerKeySets {
 
   async #fetchAll(): Promise<void> {
     await Promise.all(
-      [...this.#issuers.values()]
-        .filter(({ settings }) => settings.jwks.kind === "url")
-        .map((state) => this.#fetch(state)),
+      [...this.#issuers.values()].filter(({ settings }) => isRemote(settings)).map((state) => this.#fetch(state)),
     );
   }
 
@@ -126,9 +126,8 @@ export class IssuerKeySets {
 
   async #fetchNow(state: IssuerState): Promise<void> {
     const { settings } = state;
-    if (settings.jwks.kind !== "url") return;
     try {
-      const text = await download(settings.jwks.url);
+      const text = await downloadKeySet(settings);
       // A reload may have given the name to another issuer meanwhile: these keys are not its.
       if (this.#issuers.get(settings.name) !== state) return;
       if (text === state.text) return;
@@ -202,20 +201,7 @@ export class IssuerKeySets {
   }
 }
 
-/** The text behind the URL: status 200, at most 1 MiB, within 5 s, no redirects. */
-async function download(url: string): Promise<string> {
-  const { statusCode, body } = await request(url, {
-    headers: { accept: "application/json" },
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-  });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    const part = Buffer.from(chunk);
-    bytes += part.length;
-    if (bytes > SET_BYTES_MAX) throw new Error(`Key set is larger than ${SET_BYTES_MAX} bytes`);
-    chunks.push(part);
-  }
-  if (statusCode !== 200) throw new Error(`Issuer answered ${statusCode}`);
-  return Buffer.concat(chunks).toString("utf8");
+/** It has its keys elsewhere, and may change them at any time. */
+function isRemote({ jwks }: IssuerSettings): boolean {
+  return jwks.kind === "url" || jwks.kind === "discovery";
 }

@@ -8,7 +8,8 @@ import type { IssuerSettings } from "#config/settings.ts";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { PublicKey } from "#shared/principals.ts";
-import { claimAt } from "./claims.ts";
+import { claimAt, type Claims, listClaim } from "./claims.ts";
+import { foreignClaim, presetClaims } from "./preset-claims.ts";
 import type { ReadToken } from "./token-reader.ts";
 
 /** Keys tried for one token: more with the same kid and algorithm is a broken key set. */
@@ -31,8 +32,8 @@ export class Issuer {
     return kid === null || this.#keys.some((key) => key.kid === kid);
   }
 
-  /** null when signature and claims hold, else why not. */
-  async check(token: string, read: ReadToken): Promise<Refusal | null> {
+  /** The claims, when they and the signature hold, else why not. */
+  async check(token: string, read: ReadToken): Promise<CheckedToken | Refusal> {
     if (!this.settings.algorithms.includes(read.alg))
       return invalid("token:alg", "Token is signed with an algorithm this issuer may not use");
     // A token that does not say what it is counts as the general kind: RFC 9068 §4 wants `at+jwt` said where only that is taken.
@@ -47,7 +48,9 @@ export class Issuer {
       refusal = await this.#verify(token, read, key);
       if (refusal?.rule !== "token:signature") break;
     }
-    return refusal ?? this.#checkClaims(read);
+    if (refusal !== null) return refusal;
+    const claims = presetClaims(this.settings.preset, read.payload);
+    return this.#checkTimes(read) ?? this.#checkClaims(claims) ?? { claims };
   }
 
   #acceptsType(typ: string): boolean {
@@ -61,7 +64,7 @@ export class Issuer {
       await jwtVerify(token, await this.#import(key, read.alg), {
         algorithms: [read.alg],
         issuer: this.settings.issuer,
-        audience: [...this.settings.audiences],
+        ...(this.settings.audiences.length === 0 ? {} : { audience: [...this.settings.audiences] }),
         clockTolerance: this.settings.clockSkewMs / 1000,
         currentDate: new Date(wallMs()),
       });
@@ -81,8 +84,8 @@ export class Issuer {
     return imported;
   }
 
-  /** What jose leaves open: a future `iat`, a lifetime beyond the limit, claims that must be there. */
-  #checkClaims(read: ReadToken): Refusal | null {
+  /** What jose leaves open: a future `iat`, a lifetime beyond the limit. */
+  #checkTimes(read: ReadToken): Refusal | null {
     const skewS = Math.max(this.settings.clockSkewMs / 1000, ISSUED_AHEAD_MAX_S);
     if (read.issuedAt !== null && read.issuedAt > wallMs() / 1000 + skewS)
       return invalid("token:iat", "Token was issued in the future");
@@ -90,9 +93,31 @@ export class Issuer {
     if (maxLifetimeMs !== null && (read.issuedAt === null || (read.expiresAt - read.issuedAt) * 1000 > maxLifetimeMs)) {
       return invalid("token:lifetime", "Token lives longer than this issuer may let it");
     }
-    const missing = this.settings.required.find((claim) => claimAt(read.payload, claim) === undefined);
-    return missing === undefined ? null : invalid(`token:${missing}`, `Token has no ${missing}`);
+    return null;
   }
+
+  /** Whom it is for, what it may, and claims that must be there. */
+  #checkClaims(claims: Claims): Refusal | null {
+    const { required, scopes } = this.settings;
+    const wrong = foreignClaim(this.settings, claims);
+    if (wrong !== null) return invalid(`token:${wrong}`, unacceptable(wrong, claims));
+    const missing = required.find((claim) => claimAt(claims, claim) === undefined);
+    if (missing !== undefined) return invalid(`token:${missing}`, `Token has no ${missing}`);
+    const path = this.settings.claims.scopes;
+    const held = listClaim(claims, path);
+    const lacking = scopes.find((scope) => !held.includes(scope));
+    return lacking === undefined ? null : invalid(`token:${path ?? "scope"}`, `Token lacks the scope ${lacking}`);
+  }
+}
+
+/** A token whose signature and claims held. */
+export interface CheckedToken {
+  /** As `presetClaims` reads them. */
+  readonly claims: Claims;
+}
+
+function unacceptable(claim: string, claims: Claims): string {
+  return Object.hasOwn(claims, claim) ? `Token claim ${claim} is not acceptable` : `Token has no ${claim}`;
 }
 
 /** RFC 8017 §8.1.2 step 1, which OpenSSL leaves out for PSS: without it a signature passes with its leading zero cut off. */

@@ -7,6 +7,7 @@ import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { IssuerSettings } from "#config/settings.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
+import type { Claims } from "./claims.ts";
 import { Issuer } from "./issuers.ts";
 import { type ReadToken, readToken } from "./token-reader.ts";
 
@@ -15,7 +16,8 @@ const VERIFIED_MAX = 50_000;
 /** A token whose signature and claims held. */
 export interface VerifiedToken {
   readonly issuer: IssuerSettings;
-  readonly payload: ReadToken["payload"];
+  /** As `presetClaims` reads them. */
+  readonly payload: Claims;
   /** Seconds since 1970, leeway included: from then on it is refused. */
   readonly validUntil: number;
 }
@@ -83,12 +85,12 @@ export class TokenVerifier {
   async #check(token: string, id: string, read: ReadToken, trusted: Issuer): Promise<VerifiedToken | Refusal> {
     const generation = this.#generation;
     const issuer = this.#issuers.get(read.issuer) ?? trusted;
-    const refusal = await issuer.check(token, read);
-    if (refusal !== null) return refusal;
+    const checked = await issuer.check(token, read);
+    if ("code" in checked) return checked;
     const { settings } = issuer;
     const verified = {
       issuer: settings,
-      payload: read.payload,
+      payload: checked.claims,
       validUntil: read.expiresAt + settings.clockSkewMs / 1000,
     };
     if (generation === this.#generation) this.#verified.set(id, verified);
