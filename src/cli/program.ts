@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { ConfigFaults } from "#config/faults.ts";
 import { addAccounts } from "./accounts.ts";
+import { addAudit } from "./audit.ts";
 import { addBackup } from "./backup.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { version } from "./context.ts";
@@ -24,6 +25,7 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addConfigCommands(program);
   addExplain(program);
   addAccounts(program);
+  addAudit(program);
   addBackup(program);
   addHealth(program);
   addKeys(program);

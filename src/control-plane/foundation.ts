@@ -12,6 +12,7 @@ import type { PublicKey } from "#shared/principals.ts";
 import { createTable } from "#shared/shared-table.ts";
 import { CreditGrants } from "#control-plane/credits/grants.ts";
 import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
+import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import type { Services } from "#control-plane/api/services.ts";
@@ -97,7 +98,8 @@ export class Foundation {
       localKeySet: () => localKeySet,
       publish: parts.publishKeys,
     });
-    const accounts = new Accounts(db, announce, new Anchors(db, ledger));
+    const audit = new AuditLog(db, pepper);
+    const accounts = new Accounts(db, audit, announce, new Anchors(db, ledger));
     const account = (id: string) => accounts.byId(id);
     const announceAccount = async (id: string) => {
       const known = await account(id);
@@ -109,15 +111,16 @@ export class Foundation {
       await ledger.seeder.ensure(id);
       await this.planCredits.ensure(id);
     };
-    this.grants = new CreditGrants({ db, counters, planGrants, announce: announceAccount });
+    this.grants = new CreditGrants({ db, audit, counters, planGrants, announce: announceAccount });
     const { grants, slotsBuffer: slots } = this;
-    const keys = new ApiKeys(db, pepper, announce);
+    const keys = new ApiKeys(db, audit, pepper, announce);
     this.services = {
       settings,
       log,
       accounts,
       keys,
       keySets: this.keySets,
+      audit,
       grants,
       ...reportedUsage({
         db,

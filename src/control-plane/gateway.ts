@@ -25,6 +25,7 @@ import { Fleet } from "#control-plane/fleet/fleet.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
 import { type RunFile, readRunFile } from "#control-plane/store/run-file.ts";
 import { Foundation } from "./foundation.ts";
+import { changedSections, needRestart } from "./settings-changes.ts";
 
 /** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
 const RATE_ENTRIES = 1_048_576;
@@ -150,7 +151,7 @@ export class Gateway {
         await this.foundation.services.events.prune();
         await this.foundation.services.reservations.prune();
       });
-      if (this.#newAdminToken !== null) await keepAdminToken(this.foundation.db, this.#newAdminToken);
+      if (this.#newAdminToken !== null) await keepAdminToken(this.foundation, this.#newAdminToken);
       this.#ready = true;
       return {
         listen: textAddress(this.#settings.server.listen.host, port),
@@ -223,9 +224,12 @@ export class Gateway {
     await ledger.useShapes(settings);
     await keySets.use(settings.identity.issuers);
     const ignored = needRestart(this.#settings, settings);
-    // A worker that is replaced later takes the lane that the others have.
+    await this.#note(settings);
+    // A worker that is replaced later takes the lane that the others have, and speaks TLS if they do.
     const { listen, admin, lane } = this.#settings.server;
-    this.#settings = { ...settings, server: { ...settings.server, listen, admin, lane }, store: this.#settings.store };
+    const tls = this.#settings.server.tls === null ? null : (settings.server.tls ?? this.#settings.server.tls);
+    const server = { ...settings.server, listen, admin, lane, tls };
+    this.#settings = { ...settings, server, store: this.#settings.store };
     if (settings.server.adminToken !== null) this.#adminToken.replace(settings.server.adminToken);
     this.#snapshot = snapshotOf(this.#settings, this.#snapshot, ledger.counting.epoch);
     await Promise.all(Object.entries(keySets.current()).map(([issuer, keys]) => this.#fleet.useKeySet(issuer, keys)));
@@ -233,6 +237,12 @@ export class Gateway {
     this.#configGood = true;
     await ledger.foldSoon();
     return ignored;
+  }
+
+  async #note(settings: Settings): Promise<void> {
+    const sections = changedSections(this.#settings, settings);
+    const deed = { action: "config.reloaded", target: settings.file, account: null, before: null, after: { sections } };
+    if (sections.length > 0) await this.foundation.services.audit.record(deed);
   }
 
   /** A reload was refused before it got here: for the metric. */
@@ -264,22 +274,6 @@ export class Gateway {
       );
     this.#timers.push(setInterval(() => void run(), ms));
   }
-}
-
-/** Names of changed settings that a running process cannot take on. */
-function needRestart(before: Settings, after: Settings): readonly string[] {
-  const pairs: readonly (readonly [string, unknown, unknown])[] = [
-    ["server.listen", before.server.listen, after.server.listen],
-    ["server.tls", before.server.tls === null, after.server.tls === null],
-    ["server.admin", before.server.admin, after.server.admin],
-    ["server.workers", before.server.workers, after.server.workers],
-    ["server.lane", before.server.lane, after.server.lane],
-    ["server.limits.headerBytes", before.server.limits.headerBytesMax, after.server.limits.headerBytesMax],
-    // A token taken out of the file stays in force: the one made at first start is known only to the operator.
-    ["server.adminToken", after.server.adminToken === null ? before.server.adminToken : null, null],
-    ["store.url", before.store.file, after.store.file],
-  ];
-  return pairs.flatMap(([name, old, now]) => (JSON.stringify(old) === JSON.stringify(now) ? [] : [name]));
 }
 
 function textAddress(host: string, port: number): string {

@@ -1,11 +1,12 @@
 /** Accounts: who is charged and limited. Main thread; every change is announced to the workers before it is answered. */
 import type { Selectable } from "kysely";
-import { wallMs } from "#core/clock.ts";
+import { rfc3339, wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
 import { MINUTE_MS } from "#core/windows.ts";
 import type { AccountRecord, SpendCap } from "#shared/principals.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { anchorOf } from "#control-plane/metering/usage-windows.ts";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { AccountsTable } from "#control-plane/store/tables.ts";
 import { ConflictError } from "./conflict.ts";
@@ -34,8 +35,16 @@ const NO_SPEND_CAP: SpendCap = Object.freeze({ units: Object.freeze({}), money: 
 
 /** Lets the counters follow a moved anchor; `metering/anchors.ts`. */
 export interface AnchorMoves {
-  /** Stores the account's new anchor and announces it. When it resolves, all charges count in the billing periods of the new one. */
-  move(account: string, anchorMs: number, announce: () => Promise<void>): Promise<void>;
+  /**
+   * Stores the account's new anchor, with `note` in the same transaction, and announces it. When it resolves, all charges count in the
+   * billing periods of the new one.
+   */
+  move(
+    account: string,
+    anchorMs: number,
+    announce: () => Promise<void>,
+    note: (trx: Database) => Promise<void>,
+  ): Promise<void>;
 }
 
 /** Our own ids: an account known by one from outside could pass for another. */
@@ -47,9 +56,11 @@ export class Accounts {
   readonly #db: Database;
   readonly #announce: Announce;
   readonly #anchors: AnchorMoves;
+  readonly #audit: AuditLog;
 
-  constructor(db: Database, announce: Announce, anchors: AnchorMoves) {
+  constructor(db: Database, audit: AuditLog, announce: Announce, anchors: AnchorMoves) {
     this.#db = db;
+    this.#audit = audit;
     this.#announce = announce;
     this.#anchors = anchors;
   }
@@ -83,12 +94,18 @@ export class Accounts {
       billing_anchor_ms: null,
       spend_cap: null,
     };
-    const result = await this.#db
-      .insertInto("accounts")
-      .values(row)
-      .onConflict((conflict) => conflict.column("external_id").doNothing())
-      .executeTakeFirst();
-    return result.numInsertedOrUpdatedRows === 1n ? toAccount(row) : null;
+    return this.#db.transaction().execute(async (trx) => {
+      const result = await trx
+        .insertInto("accounts")
+        .values(row)
+        .onConflict((conflict) => conflict.column("external_id").doNothing())
+        .executeTakeFirst();
+      if (result.numInsertedOrUpdatedRows !== 1n) return null;
+      const { name, externalId, plan } = wanted;
+      const after = { name, externalId, plan };
+      await this.#audit.write(trx, { action: "account.created", target: row.id, account: row.id, before: null, after });
+      return toAccount(row);
+    });
   }
 
   async byId(id: string): Promise<Account | null> {
@@ -127,20 +144,56 @@ export class Accounts {
 
   /** null when there is no such account. In force on the next request. */
   async change(id: string, change: AccountChange): Promise<Account | null> {
-    const { anchorMs, spendCap, ...rest } = change;
-    const columns = { ...rest, ...(spendCap === undefined ? {} : { spend_cap: JSON.stringify(spendCap) }) };
-    if (Object.keys(columns).length > 0)
-      await this.#db.updateTable("accounts").set(columns).where("id", "=", id).execute();
+    const { anchorMs, ...rest } = change;
+    await this.#store(id, rest);
     const account = await this.byId(id);
     if (account === null) return null;
     const announce = () => this.#announce({ kind: "account", id, externalId: account.externalId });
-    if (anchorMs === undefined) {
+    const anchor = anchorMs === undefined ? account.anchorMs : Math.floor(anchorMs / MINUTE_MS) * MINUTE_MS;
+    if (anchor === account.anchorMs) {
       await announce();
       return account;
     }
-    await this.#anchors.move(id, Math.floor(anchorMs / MINUTE_MS) * MINUTE_MS, announce);
+    const before = { billingAnchor: rfc3339(account.anchorMs) };
+    const deed = { action: "account.billing_anchor_changed", target: id, account: id, before };
+    const note = (trx: Database) => this.#audit.write(trx, { ...deed, after: { billingAnchor: rfc3339(anchor) } });
+    await this.#anchors.move(id, anchor, announce, note);
     return this.byId(id);
   }
+
+  /** Stores what differs, with an entry in the audit log. */
+  async #store(id: string, wanted: Omit<AccountChange, "anchorMs">): Promise<void> {
+    await this.#db.transaction().execute(async (trx) => {
+      const row = await trx.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
+      if (row === undefined) return;
+      const { before, after } = differences(toAccount(row), wanted);
+      if (Object.keys(after).length === 0) return;
+      const { spendCap, ...rest } = after;
+      const columns = { ...rest, ...(spendCap === undefined ? {} : { spend_cap: JSON.stringify(spendCap) }) };
+      await trx.updateTable("accounts").set(columns).where("id", "=", id).execute();
+      await this.#audit.write(trx, { action: actionOf(after), target: id, account: id, before, after });
+    });
+  }
+}
+
+/** The members that are to be others. */
+function differences<T extends object>(
+  account: Account,
+  wanted: T,
+): { readonly before: Partial<T>; readonly after: Partial<T> } {
+  const isOther = (name: string, value: unknown) =>
+    value !== undefined && JSON.stringify(value) !== JSON.stringify(account[name as keyof Account]);
+  const names = Object.entries(wanted).flatMap(([name, value]) => (isOther(name, value) ? [name] : []));
+  const of = (object: object) => Object.fromEntries(Object.entries(object).filter(([name]) => names.includes(name)));
+  // Members of T alone are picked.
+  return { before: of(account) as Partial<T>, after: of(wanted) as Partial<T> };
+}
+
+/** The weightiest of what changes. */
+function actionOf({ state, plan, spendCap }: AccountChange): string {
+  if (state !== undefined) return state === "suspended" ? "account.suspended" : "account.activated";
+  if (plan !== undefined) return "account.plan_changed";
+  return spendCap === undefined ? "account.updated" : "account.spend_cap_changed";
 }
 
 function toAccount(row: Omit<Selectable<AccountsTable>, "anchor_since_ms">): Account {

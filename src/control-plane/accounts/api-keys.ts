@@ -1,9 +1,10 @@
 /** API keys: made, listed, revoked. Main thread. The secret is returned once by `create` and kept only as its HMAC. */
-import { wallMs } from "#core/clock.ts";
+import { rfc3339, wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
 import { type KeyEnvironment, maskedKey, newKey } from "#core/key-format.ts";
 import { keyHash } from "#core/key-hash.ts";
 import type { KeyRecord } from "#shared/principals.ts";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { Tables } from "#control-plane/store/tables.ts";
@@ -30,9 +31,11 @@ export class ApiKeys {
   readonly #db: Database;
   readonly #pepper: Uint8Array;
   readonly #announce: Announce;
+  readonly #audit: AuditLog;
 
-  constructor(db: Database, pepper: Uint8Array, announce: Announce) {
+  constructor(db: Database, audit: AuditLog, pepper: Uint8Array, announce: Announce) {
     this.#db = db;
+    this.#audit = audit;
     this.#pepper = pepper;
     this.#announce = announce;
   }
@@ -53,7 +56,13 @@ export class ApiKeys {
       expires_at: wanted.expiresAtMs,
       revoked_at: null,
     };
-    await this.#db.insertInto("api_keys").values(row).execute();
+    const { id, masked } = row;
+    const { accountId: account, name, env, roles, scopes, expiresAtMs } = wanted;
+    const after = { masked, name, env, roles, scopes, expiresAt: expiresAtMs === null ? null : rfc3339(expiresAtMs) };
+    await this.#db.transaction().execute(async (trx) => {
+      await trx.insertInto("api_keys").values(row).execute();
+      await this.#audit.write(trx, { action: "key.created", target: id, account, before: null, after });
+    });
     return { key: toApiKey(row), secret };
   }
 
@@ -92,12 +101,13 @@ export class ApiKeys {
   async revoke(id: string, accountId: string | null): Promise<ApiKey | null> {
     const key = await this.byId(id);
     if (key === null || (accountId !== null && key.accountId !== accountId)) return null;
-    const revoke = this.#db
-      .updateTable("api_keys")
-      .set({ revoked_at: wallMs() })
-      .where("id", "=", id)
-      .where("revoked_at", "is", null);
-    await revoke.execute();
+    await this.#db.transaction().execute(async (trx) => {
+      const revoke = trx.updateTable("api_keys").set({ revoked_at: wallMs() });
+      const changed = await revoke.where("id", "=", id).where("revoked_at", "is", null).executeTakeFirst();
+      const deed = { action: "key.revoked", target: id, account: key.accountId };
+      if (changed.numUpdatedRows === 1n)
+        await this.#audit.write(trx, { ...deed, before: { revoked: false }, after: { revoked: true } });
+    });
     await this.#announce({ kind: "key", id });
     return this.byId(id);
   }

@@ -1,5 +1,6 @@
 /** The admin token: made and printed once at first start, kept only as a hash; or set in gateway.yaml. Main thread. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
 
 const FACT = "admin_token_sha256";
@@ -42,10 +43,19 @@ export async function openAdminToken(db: Database, configured: string | null): P
   return { token: new AdminToken(digest(made)), made };
 }
 
+interface Kept {
+  readonly db: Database;
+  readonly services: { readonly audit: AuditLog };
+}
+
 /** Keeps a new token's hash. Only when the start has succeeded: a token that is never shown must not be the one in force. */
-export async function keepAdminToken(db: Database, made: string): Promise<void> {
-  await db
-    .insertInto("facts")
-    .values({ name: FACT, value: digest(made).toString("base64url") })
-    .execute();
+export async function keepAdminToken({ db, services }: Kept, made: string): Promise<void> {
+  const deed = { action: "admin_token.created", target: "admin token", account: null, before: null, after: null };
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .insertInto("facts")
+      .values({ name: FACT, value: digest(made).toString("base64url") })
+      .execute();
+    await services.audit.write(trx, deed);
+  });
 }

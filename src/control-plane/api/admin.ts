@@ -3,11 +3,13 @@
  * owner-only ops socket to the command line; with no gateway running, the command line calls the same application in process.
  */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { usageRows } from "#control-plane/metering/usage.ts";
 import { type Account, isReserved } from "#control-plane/accounts/accounts.ts";
+import type { Actor } from "#control-plane/audit/acting.ts";
+import { registerAudit } from "./audit-api.ts";
 import type { AdminToken } from "./admin-token.ts";
 import { registerBackup } from "./backup.ts";
 import { registerBillingAdmin } from "./billing-admin.ts";
@@ -38,7 +40,7 @@ export interface AdminParts {
 
 export function buildAdmin(parts: AdminParts): FastifyInstance {
   const { services, token, metrics } = parts;
-  const app = newControlApp(services, parts.log);
+  const app = newControlApp(services, parts.log, (request) => operatorActor(request, token !== null));
   app.addHook("onRequest", async (request) => {
     // The route that matched, not the text of the target: the router also takes `/%61dmin/…` and `http://x/admin/…`.
     const route = request.routeOptions.url;
@@ -62,8 +64,14 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   registerBillingAdmin(app, services);
   registerEventList(app, services);
   registerReconcile(app, services);
+  registerAudit(app, services);
   if (token === null) registerBackup(app, services);
   return app;
+}
+
+/** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */
+function operatorActor({ id, ip }: FastifyRequest, isRemote: boolean): Actor {
+  return { kind: isRemote ? "operator" : "command", id: null, account: null, ip: isRemote ? ip : null, requestId: id };
 }
 
 async function accountOr404(services: Services, id: string): Promise<Account> {

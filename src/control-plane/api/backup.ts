@@ -22,6 +22,13 @@ export function registerBackup(plain: FastifyInstance, services: Services): void
     const { dir } = request.body;
     if (!isAbsolute(dir)) reject("malformed_request", "backup:dir", `Expected an absolute path in dir, got "${dir}"`);
     const { cutMs, ...made } = await orReject(backUp(services.settings().store, resolve(dir)));
+    await services.audit.record({
+      action: "backup.made",
+      target: resolve(dir),
+      account: null,
+      before: null,
+      after: null,
+    });
     services.log.info({ event: "backup-made", ...made }, "A backup has been made");
     return reply.code(201).send({ ...made, cutAt: rfc3339(cutMs) });
   });

@@ -3,8 +3,11 @@ import type { FastifyRequest } from "fastify";
 import type { PlanSettings } from "#config/settings.ts";
 import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Actor } from "#control-plane/audit/acting.ts";
 import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";
+
+const ADDRESSES_LENGTH_MAX = 500;
 
 export interface Caller {
   readonly account: Account;
@@ -31,6 +34,20 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
     scopes: list(request, INTERNAL_HEADERS.scope, " "),
     plan,
     keyId,
+  };
+}
+
+/** As the audit log names the caller. The worker began the chain of addresses anew, unless a proxy that is trusted had. */
+export function callerActor(request: FastifyRequest): Actor {
+  const keyId = header(request, INTERNAL_HEADERS.keyId);
+  const user = header(request, INTERNAL_HEADERS.user);
+  const chain = request.headers["x-forwarded-for"];
+  return {
+    kind: keyId === null ? "user" : "key",
+    id: keyId ?? user,
+    account: header(request, INTERNAL_HEADERS.account),
+    ip: typeof chain === "string" ? chain.slice(0, ADDRESSES_LENGTH_MAX) : null,
+    requestId: request.id,
   };
 }
 

@@ -5,6 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequ
 import type { TSchema } from "typebox";
 import { newId } from "#core/ids.ts";
 import { OWN_SCHEMAS } from "#core/own-schemas.ts";
+import { type Actor, actingAs } from "#control-plane/audit/acting.ts";
 import { answerProblems } from "./problems.ts";
 import type { Services } from "./services.ts";
 
@@ -18,7 +19,12 @@ const asWritten = new Ajv({ ...OWN_SCHEMAS, useDefaults: true });
 /** Parameters and queries are text whatever they mean. */
 const fromText = new Ajv({ ...OWN_SCHEMAS, useDefaults: true, coerceTypes: "array" });
 
-export function newControlApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
+/** `actorOf` says who acts by a request. */
+export function newControlApp(
+  services: Services,
+  log: FastifyBaseLogger,
+  actorOf: (request: FastifyRequest) => Actor,
+): FastifyInstance {
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -39,6 +45,8 @@ export function newControlApp(services: Services, log: FastifyBaseLogger): Fasti
   app.addContentTypeParser(JSON_TYPES, async (request: FastifyRequest, payload: IncomingMessage) =>
     readJson(payload, request.routeOptions.bodyLimit ?? BODY_BYTES_MAX),
   );
+  // Behind the body, whose events know nothing of the request.
+  app.addHook("preHandler", (request, _reply, done) => actingAs(actorOf(request), done));
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     reply.header("x-content-type-options", "nosniff");

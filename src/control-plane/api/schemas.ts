@@ -18,6 +18,23 @@ export const Page = Type.Object(
 
 export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
 
+const time = Type.String({ maxLength: 40 });
+
+export const AuditPage = Type.Object(
+  {
+    limit: Page.properties.limit,
+    /** Entries older than the one with this number. */
+    cursor: Type.Optional(Type.Integer({ minimum: 1 })),
+    account: Type.Optional(Type.String({ maxLength: 255 })),
+    action: Type.Optional(word),
+    actor: Type.Optional(Type.String({ maxLength: 255 })),
+    target: Type.Optional(Type.String({ maxLength: 255 })),
+    from: Type.Optional(time),
+    to: Type.Optional(time),
+  },
+  strict,
+);
+
 const keyBody = {
   name: Type.Optional(Type.Union([name, Type.Null()])),
   env: Type.Optional(Type.Enum([...KEY_ENVIRONMENTS])),

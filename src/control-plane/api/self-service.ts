@@ -7,7 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { newControlApp } from "./control-app.ts";
 import { ForecastQuery, SeriesQuery } from "./billing-schemas.ts";
-import { callerOf } from "./caller.ts";
+import { callerActor, callerOf } from "./caller.ts";
 import { registerOwnCredits } from "./credits-api.ts";
 import { registerHealth } from "./health.ts";
 import { mayRevoke, ownKey } from "./key-wishes.ts";
@@ -19,7 +19,7 @@ import { forecastAnswer, seriesAnswer } from "./usage-reports.ts";
 import { accountView, keyView, pageView, planView } from "./views.ts";
 
 export function buildSelfService(services: Services, log: FastifyBaseLogger, ready: () => boolean): FastifyInstance {
-  const app = newControlApp(services, log);
+  const app = newControlApp(services, log, callerActor);
   // Workers forward the path as clients sent it; the prefix may change with a reload.
   app.addHook("onRequest", async (request) => {
     const asked = new URL(request.url, "http://control").searchParams.get("account");

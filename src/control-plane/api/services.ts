@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
 import type { UsageParts } from "#control-plane/metering/account-usage.ts";
@@ -21,4 +22,5 @@ export interface Services {
   readonly events: UsageEvents;
   readonly reservations: Reservations;
   readonly grants: CreditGrants;
+  readonly audit: AuditLog;
 }

@@ -4,13 +4,14 @@
  * Not here: what plans grant by themselves (`plan-credits.ts`), and burning (`data-plane/`, `metering/`).
  */
 import type { Selectable } from "kysely";
-import { wallMs } from "#core/clock.ts";
+import { rfc3339, wallMs } from "#core/clock.ts";
 import { type CreditGrant, isUsable } from "#core/credits.ts";
 import { newId } from "#core/ids.ts";
 import { LIFETIME_END_MS } from "#core/windows.ts";
 import { grantCounterName } from "#shared/counter-shapes.ts";
 import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { CreditGrantsTable } from "#control-plane/store/tables.ts";
 
@@ -44,6 +45,7 @@ export interface GrantState {
 
 export interface GrantsParts {
   readonly db: Database;
+  readonly audit: AuditLog;
   readonly counters: CounterTable;
   /** Makes sure that the account has what its plan grants by now. */
   readonly planGrants: (account: string) => Promise<void>;
@@ -102,14 +104,26 @@ export class CreditGrants {
       voided_ms: null,
       once,
     };
-    const result = await this.#parts.db
-      .insertInto("credit_grants")
-      .values(row)
-      .onConflict((conflict) => conflict.columns(["account", "once"]).doNothing())
-      .executeTakeFirst();
-    if (result.numInsertedOrUpdatedRows !== 1n) return { grant: this.state(await this.#same(row, wish)), made: false };
+    if (!(await this.#insert(row))) return { grant: this.state(await this.#same(row, wish)), made: false };
     await this.#parts.announce(account);
     return { grant: this.state(row), made: true };
+  }
+
+  /** False: its key was used before. */
+  #insert(row: GrantRow): Promise<boolean> {
+    const { id, account, amount, priority, source, note } = row;
+    return this.#parts.db.transaction().execute(async (trx) => {
+      const result = await trx
+        .insertInto("credit_grants")
+        .values(row)
+        .onConflict((conflict) => conflict.columns(["account", "once"]).doNothing())
+        .executeTakeFirst();
+      if (result.numInsertedOrUpdatedRows !== 1n) return false;
+      const expiresAt = row.expires_ms === null ? null : rfc3339(row.expires_ms);
+      const after = { amount, priority, source, note, startsAt: rfc3339(row.start_ms), expiresAt };
+      await this.#parts.audit.write(trx, { action: "credits.granted", target: id, account, before: null, after });
+      return true;
+    });
   }
 
   /** The grant the key was used for before, when it says the same. */
@@ -167,15 +181,18 @@ export class CreditGrants {
 
   /** What is left of it is worth nothing from now on. null when there is no such grant; twice is once. */
   async void(id: string): Promise<GrantState | null> {
-    const changed = await this.#parts.db
-      .updateTable("credit_grants")
-      .set({ voided_ms: wallMs() })
-      .where("id", "=", id)
-      .where("voided_ms", "is", null)
-      .executeTakeFirst();
     const row = await this.#row(id);
-    if (row !== null && changed.numUpdatedRows === 1n) await this.#parts.announce(row.account);
-    return row === null ? null : this.state(row);
+    if (row === null) return null;
+    const isChanged = await this.#parts.db.transaction().execute(async (trx) => {
+      const voiding = trx.updateTable("credit_grants").set({ voided_ms: wallMs() });
+      const changed = await voiding.where("id", "=", id).where("voided_ms", "is", null).executeTakeFirst();
+      if (changed.numUpdatedRows !== 1n) return false;
+      const deed = { action: "credits.voided", target: id, account: row.account };
+      await this.#parts.audit.write(trx, { ...deed, before: { void: false }, after: { void: true } });
+      return true;
+    });
+    if (isChanged) await this.#parts.announce(row.account);
+    return this.state((await this.#row(id)) ?? row);
   }
 
   async #row(id: string): Promise<GrantRow | null> {

@@ -8,6 +8,8 @@ import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { Ledger } from "./ledger.ts";
 
+type Note = (trx: Database) => Promise<void>;
+
 export class Anchors implements AnchorMoves {
   readonly #db: Database;
   readonly #ledger: Ledger;
@@ -17,13 +19,13 @@ export class Anchors implements AnchorMoves {
     this.#ledger = ledger;
   }
 
-  move(account: string, anchorMs: number, announce: () => Promise<void>): Promise<void> {
+  move(account: string, anchorMs: number, announce: () => Promise<void>, note: Note): Promise<void> {
     const { counting, seeder } = this.#ledger;
     return counting.serial(async () => {
       if (!counting.canMove(account))
         throw new ConflictError("The account's anchor was moved too often; restart the gateway");
       await this.#ledger.fold();
-      await this.#store(account, anchorMs);
+      await this.#store(account, anchorMs, note);
       await seeder.moveAnchor(account);
       await announce();
       await this.#ledger.foldSoon();
@@ -31,7 +33,7 @@ export class Anchors implements AnchorMoves {
   }
 
   /** Sums by the old anchor go; those by the new one are computed when they are asked for. */
-  async #store(account: string, anchorMs: number): Promise<void> {
+  async #store(account: string, anchorMs: number, note: Note): Promise<void> {
     const shapes = [...this.#ledger.counting.shapes()].filter(({ window }) => window.kind === "billing-period");
     const keys = shapes.map(({ key }) => key);
     await this.#db.transaction().execute(async (trx) => {
@@ -41,6 +43,7 @@ export class Anchors implements AnchorMoves {
         .set({ billing_anchor_ms: anchorMs, anchor_since_ms })
         .where("id", "=", account)
         .execute();
+      await note(trx);
       const rows = trx.deleteFrom("usage_windows").where("account", "=", account);
       if (keys.length > 0) await rows.where("shape", "in", keys).execute();
     });

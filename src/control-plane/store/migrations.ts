@@ -114,11 +114,26 @@ async function carryHours(db: Kysely<unknown>): Promise<void> {
   await sql`DROP TABLE usage_hours`.execute(db);
 }
 
+const audit: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`CREATE TABLE audit_log (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, actor_kind TEXT NOT NULL, actor TEXT,
+      actor_account TEXT, action TEXT NOT NULL, target TEXT NOT NULL, account TEXT, before TEXT, after TEXT, ip TEXT, request_id TEXT,
+      hash TEXT NOT NULL
+    ) STRICT`.execute(db);
+    await sql`CREATE INDEX audit_log_account ON audit_log (account, seq)`.execute(db);
+    await sql`CREATE INDEX audit_log_target ON audit_log (target, seq)`.execute(db);
+    for (const what of ["UPDATE", "DELETE"])
+      await sql`CREATE TRIGGER ${sql.id(`audit_log_no_${what.toLowerCase()}`)} BEFORE ${sql.raw(what)} ON audit_log
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END`.execute(db);
+  },
+};
+
 /** Name of the fact that says from which moment on (ms since 1970) the ledger's rows are by the minute; there is none when all are. */
 export const MINUTES_SINCE_FACT = "usage-by-minute-since";
 
 const provider: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ "0001-first": first, "0002-minutes": minutes }),
+  getMigrations: () => Promise.resolve({ "0001-first": first, "0002-minutes": minutes, "0003-audit": audit }),
 };
 
 /** Brings the schema up to date, or throws and leaves it as it was. `upTo` stops behind a step: a store of an older version, for tests. */

@@ -187,6 +187,29 @@ export interface EventsTable {
   readonly once: string | null;
 }
 
+/** Who changed what: never changed, never removed; `audit/audit-log.ts`. */
+export interface AuditLogTable {
+  /** From 1, without gaps. */
+  readonly seq: number;
+  /** `aud_…`. */
+  readonly id: string;
+  readonly at_ms: number;
+  /** `Actor.kind`. */
+  readonly actor_kind: string;
+  readonly actor: string | null;
+  readonly actor_account: string | null;
+  readonly action: string;
+  readonly target: string;
+  readonly account: string | null;
+  /** JSON objects of the members that changed; null: it was not there, or is not any more. */
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly ip: string | null;
+  readonly request_id: string | null;
+  /** `entryHash` over this entry and the one before. */
+  readonly hash: string;
+}
+
 /** How far each journal segment is in the ledger. Moves in the same transaction as the ledger (M2). */
 export interface JournalSegmentsTable {
   readonly file: string;
@@ -216,6 +239,7 @@ export interface Tables {
   readonly usage_events: UsageEventsTable;
   readonly usage_reservations: UsageReservationsTable;
   readonly events: EventsTable;
+  readonly audit_log: AuditLogTable;
   readonly journal_segments: JournalSegmentsTable;
   readonly facts: FactsTable;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Accounts, type AnchorMoves } from "#control-plane/accounts/accounts.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
+import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import type { Invalidation } from "#shared/messages.ts";
 
@@ -15,9 +16,10 @@ let accounts: Accounts;
 let moved: [account: string, anchorMs: number][] = [];
 /** What `metering/anchors.ts` does with the counters is another matter. */
 const anchors: AnchorMoves = {
-  async move(account, anchorMs, announce) {
+  async move(account, anchorMs, announce, note) {
     moved.push([account, anchorMs]);
     await db.updateTable("accounts").set({ billing_anchor_ms: anchorMs }).where("id", "=", account).execute();
+    await note(db);
     await announce();
   },
 };
@@ -27,7 +29,7 @@ beforeEach(async () => {
   db = await openDatabase(join(root, "tollgate.db"));
   announced = [];
   moved = [];
-  accounts = new Accounts(db, async (what) => void announced.push(what), anchors);
+  accounts = new Accounts(db, new AuditLog(db, new Uint8Array(32)), async (what) => void announced.push(what), anchors);
 });
 afterEach(async () => {
   await db.destroy();
@@ -107,6 +109,7 @@ test("a change waits for its announcement", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const slow = new Accounts(
     db,
+    new AuditLog(db, new Uint8Array(32)),
     async () => {
       await promise;
       order.push("announced");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys, type NewApiKey } from "#control-plane/accounts/api-keys.ts";
+import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { isWellFormedKey } from "#core/key-format.ts";
 import type { Invalidation } from "#shared/messages.ts";
@@ -20,8 +21,9 @@ beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "tollgate-keys-"));
   db = await openDatabase(join(root, "tollgate.db"));
   announced = [];
-  keys = new ApiKeys(db, PEPPER, async (what) => void announced.push(what));
-  const accounts = new Accounts(db, () => Promise.resolve(), { move: () => Promise.resolve() });
+  const audit = new AuditLog(db, PEPPER);
+  keys = new ApiKeys(db, audit, PEPPER, async (what) => void announced.push(what));
+  const accounts = new Accounts(db, audit, () => Promise.resolve(), { move: () => Promise.resolve() });
   accountId = (await accounts.create({ name: "one", externalId: null, plan: null })).id;
 });
 afterEach(async () => {
@@ -50,7 +52,7 @@ test("neither the secret nor its plain hash is on disk", async () => {
 
 test("with another pepper no key is known", async () => {
   const { secret } = await keys.create("tg", wanted());
-  const stranger = new ApiKeys(db, Buffer.alloc(32, 8), () => Promise.resolve());
+  const stranger = new ApiKeys(db, new AuditLog(db, PEPPER), Buffer.alloc(32, 8), () => Promise.resolve());
   expect(await stranger.bySecret(secret)).toBeNull();
 });
 

@@ -13,6 +13,9 @@ import type { Charge } from "#shared/journal-format.ts";
 import { settingsOf } from "#test/config/faults-of.ts";
 import { added, charge, JournalSite, newCounters, recordOf } from "./journal-site.ts";
 
+/** Of the audit log. */
+const NO_NOTE = () => Promise.resolve();
+
 const NOW_MS = Date.UTC(2027, 2, 29, 12);
 const SEGMENT = "now-2-000001.journal";
 
@@ -144,18 +147,23 @@ test("a moved anchor: the new billing period has what was folded, what was on it
   const underWay = scene.count(4, old);
   const moved = Date.UTC(2026, 0, 29);
   let told = 0;
-  await new Anchors(site.db, scene.ledger).move("acct_1", moved, async () => {
-    told++;
-    scene.write(scene.count(8, old));
-    await scene.ledger.fold();
-  });
+  await new Anchors(site.db, scene.ledger).move(
+    "acct_1",
+    moved,
+    async () => {
+      told++;
+      scene.write(scene.count(8, old));
+      await scene.ledger.fold();
+    },
+    NO_NOTE,
+  );
   const after = await seeder.anchorOf("acct_1");
   expect([told, after.anchorMs, after.epoch]).toEqual([1, moved, 1]);
   scene.write(underWay, scene.count(16, { settings: PERIOD, epoch: counting.epoch + after.epoch, anchorMs: moved }));
   await scene.ledger.fold();
   expect([scene.used("billing-period", moved), scene.used("billing-period", before.anchorMs)]).toEqual([30, 31]);
   // And back: the first period has what was counted by the other anchor too.
-  await new Anchors(site.db, scene.ledger).move("acct_1", before.anchorMs, async () => undefined);
+  await new Anchors(site.db, scene.ledger).move("acct_1", before.anchorMs, async () => undefined, NO_NOTE);
   const again = await seeder.anchorOf("acct_1");
   scene.write(scene.count(32, { settings: PERIOD, epoch: counting.epoch + again.epoch, anchorMs: again.anchorMs }));
   await scene.ledger.fold();
@@ -169,7 +177,7 @@ test("an anchor of the same minute moves nothing, and periods that begin alike b
   const anchors = new Anchors(site.db, scene.ledger);
   await scene.ledger.seeder.ensure("acct_1");
   const [on29, on31] = [Date.UTC(2026, 0, 29), Date.UTC(2026, 0, 31)];
-  await anchors.move("acct_1", on29, async () => undefined);
+  await anchors.move("acct_1", on29, async () => undefined, NO_NOTE);
   const first = await scene.ledger.seeder.anchorOf("acct_1");
   scene.write(
     scene.count(5, {
@@ -179,9 +187,9 @@ test("an anchor of the same minute moves nothing, and periods that begin alike b
       atMs: Date.UTC(2027, 2, 1),
     }),
   );
-  await anchors.move("acct_1", on29, async () => undefined);
+  await anchors.move("acct_1", on29, async () => undefined, NO_NOTE);
   expect(await scene.ledger.seeder.anchorOf("acct_1")).toEqual(first);
-  await anchors.move("acct_1", on31, async () => undefined);
+  await anchors.move("acct_1", on31, async () => undefined, NO_NOTE);
   const [shape] = scene.ledger.counting.shapesOf("calls");
   if (shape === undefined) throw new Error("No shape of calls");
   const used = (anchorMs: number) => {

@@ -221,13 +221,18 @@ export class World {
     const { site, random, accounts } = this.#parts;
     const account = random.pick([...accounts] as [string, ...string[]]);
     const anchorMs = Date.UTC(2026, 0, random.pick([28, 29, 31]), random.pick([0, 9]));
-    await new Anchors(site.db, this.ledger).move(account, anchorMs, async () => {
-      for (const worker of this.#workers) {
-        await this.#admit(this.#anyWorker());
-        if (random.between(0, 1) === 0) await this.ledger.fold();
-        worker.anchors.delete(account);
-      }
-    });
+    await new Anchors(site.db, this.ledger).move(
+      account,
+      anchorMs,
+      async () => {
+        for (const worker of this.#workers) {
+          await this.#admit(this.#anyWorker());
+          if (random.between(0, 1) === 0) await this.ledger.fold();
+          worker.anchors.delete(account);
+        }
+      },
+      () => Promise.resolve(),
+    );
   }
 
   /** As `Gateway.reload`. */

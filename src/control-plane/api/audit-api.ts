@@ -1,0 +1,44 @@
+/** `GET /admin/audit`: who changed what; `GET /admin/audit/verify`: whether that is still what was written. Main thread. */
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import { rfc3339 } from "#core/clock.ts";
+import type { AuditRow } from "#control-plane/audit/audit-chain.ts";
+import { reject } from "./problems.ts";
+import { AuditPage } from "./schemas.ts";
+import type { Services } from "./services.ts";
+import { timeOf } from "./times.ts";
+
+export function registerAudit(plain: FastifyInstance, services: Services): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>();
+  app.get("/admin/audit", { schema: { querystring: AuditPage } }, async (request) => {
+    const { limit, cursor, account: id, from, to, ...filter } = request.query;
+    const account = id === undefined ? null : await services.accounts.find(id);
+    if (id !== undefined && account === null) reject("not_found", "account:id", `No account ${id}`);
+    const range = { fromMs: msOf(from, "query:from"), toMs: msOf(to, "query:to"), beforeSeq: cursor };
+    const rows = await services.audit.list({ ...filter, ...range, account: account?.id }, limit + 1);
+    const shown = rows.slice(0, limit);
+    return { data: shown.map(entryView), nextCursor: rows.length > limit ? (shown.at(-1)?.seq ?? null) : null };
+  });
+  app.get("/admin/audit/verify", async () => services.audit.verify());
+}
+
+function msOf(text: string | undefined, rule: string): number | undefined {
+  return text === undefined ? undefined : timeOf(text, rule);
+}
+
+function entryView(row: AuditRow): Record<string, unknown> {
+  return {
+    seq: row.seq,
+    id: row.id,
+    time: rfc3339(row.at_ms),
+    actor: { kind: row.actor_kind, id: row.actor, account: row.actor_account },
+    action: row.action,
+    target: row.target,
+    account: row.account,
+    before: row.before === null ? null : JSON.parse(row.before),
+    after: row.after === null ? null : JSON.parse(row.after),
+    ip: row.ip,
+    requestId: row.request_id,
+    hash: row.hash,
+  };
+}

@@ -1,0 +1,227 @@
+/** The audit log of a real gateway: every change there is has its entry, with who made it; tampering shows. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import SQLite from "better-sqlite3";
+import { afterAll, expect, test } from "vitest";
+import { startJwks } from "#test/support/jwks.ts";
+import { makeKey } from "#test/support/jwt.ts";
+import { ADMIN_TOKEN, askJson, rows, sceneConfig, startScene, text } from "#test/support/scene.ts";
+
+const jwks = await startJwks(makeKey("ES256"));
+const identity = { issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] }] };
+const plans = { free: { default: true }, pro: {} };
+const server = { workers: 2, adminToken: ADMIN_TOKEN };
+const config = { identity, plans, server };
+const scene = await startScene({ config });
+const { gateway, operator, upstream } = scene;
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await jwks.close();
+});
+
+type Entry = Readonly<Record<string, unknown>>;
+
+async function entries(query = ""): Promise<readonly Entry[]> {
+  return rows((await operator.call("GET", `/admin/audit${query}`)).body, "data");
+}
+
+async function newest(query = ""): Promise<Entry> {
+  const [entry] = await entries(query);
+  if (entry === undefined) throw new Error("No entry");
+  return entry;
+}
+
+const own = (path: string, bearer: string, method: string, body?: unknown) =>
+  askJson(`${gateway.url}/_tollgate${path}`, { method, body, bearer });
+
+/** Endpoints that change something, and a call of each. Each gives the id its entry is about. */
+const CHANGES: Readonly<
+  Record<string, (account: string, secret: string) => Promise<readonly [action: string, target: string]>>
+> = {
+  "POST /admin/accounts": async () => ["account.created", await operator.account()],
+  "PATCH /admin/accounts/{id}": async (account) => {
+    await operator.call("PATCH", `/admin/accounts/${account}`, { state: "suspended" });
+    await operator.call("PATCH", `/admin/accounts/${account}`, { state: "active" });
+    return ["account.activated", account];
+  },
+  "POST /admin/accounts/{id}/credits": async (account) => {
+    const { body } = await operator.call("POST", `/admin/accounts/${account}/credits`, { amount: 5 });
+    return ["credits.granted", text(body, "id")];
+  },
+  "DELETE /admin/credits/{id}": async (account) => {
+    const { body } = await operator.call("POST", `/admin/accounts/${account}/credits`, { amount: 5 });
+    await operator.call("DELETE", `/admin/credits/${text(body, "id")}`);
+    return ["credits.voided", text(body, "id")];
+  },
+  "PUT /admin/accounts/{id}/spend-cap": async (account) => {
+    await operator.call("PUT", `/admin/accounts/${account}/spend-cap`, { units: { api_calls: 7 } });
+    return ["account.spend_cap_changed", account];
+  },
+  "POST /admin/keys": async (account) => ["key.created", (await operator.key({ account })).id],
+  "DELETE /admin/keys/{id}": async (account) => {
+    const { id } = await operator.key({ account });
+    await operator.call("DELETE", `/admin/keys/${id}`);
+    return ["key.revoked", id];
+  },
+  "POST /api-keys": async (_account, secret) => {
+    const { body } = await own("/api-keys", secret, "POST", {});
+    return ["key.created", text(body, "id")];
+  },
+  "DELETE /api-keys/{id}": async (_account, secret) => {
+    const { body } = await own("/api-keys", secret, "POST", {});
+    await own(`/api-keys/${text(body, "id")}`, secret, "DELETE");
+    return ["key.revoked", text(body, "id")];
+  },
+  "PUT /billing/spend-cap": async (account, secret) => {
+    await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });
+    return ["account.spend_cap_changed", account];
+  },
+  "POST /admin/backup": async () => {
+    const dir = join(gateway.dir, "copy");
+    expect((await gateway.cli("backup", dir)).code).toBe(0);
+    return ["backup.made", dir];
+  },
+};
+
+/** Usage has a ledger of its own; a lookup changes nothing. */
+const NO_CHANGE = [
+  "POST /admin/usage/events",
+  "POST /admin/keys/lookup",
+  "POST /usage/events",
+  "POST /usage/reservations",
+  "POST /usage/reservations/{id}/confirm",
+  "POST /usage/reservations/{id}/release",
+];
+
+test("every endpoint that is no GET is known here, to change something or not", () => {
+  const page = readFileSync(new URL("../../docs/endpoints.md", import.meta.url), "utf8");
+  const documented = [...page.matchAll(/^\| (POST|PUT|PATCH|DELETE) +\| `([^`]+)`/gm)].map(
+    ([, method, path]) => `${method} ${path}`,
+  );
+  expect(documented.sort()).toEqual([...Object.keys(CHANGES), ...NO_CHANGE].sort());
+});
+
+test.each(Object.entries(CHANGES))("%s leaves an entry with who did it, and no secret", async (endpoint, change) => {
+  const { account, secret, id } = await operator.key();
+  const [action, target] = await change(account, secret);
+  const entry = await newest(`?target=${encodeURIComponent(target)}`);
+  expect(entry).toMatchObject({ action, target });
+  const isCustomer = !endpoint.includes(" /admin/");
+  const isCommand = endpoint === "POST /admin/backup";
+  const staff = { kind: isCommand ? "command" : "operator", id: null, account: null };
+  expect(entry.actor).toEqual(isCustomer ? { kind: "key", id, account } : staff);
+  expect(entry.ip).toBe(isCommand ? null : "127.0.0.1");
+  expect(entry.requestId).toMatch(/^req_/);
+  const all = JSON.stringify(await entries("?limit=1000"));
+  expect([all.includes(secret), all.includes(secret.slice(-20)), all.includes(ADMIN_TOKEN)]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+});
+
+test("what was before and after, of what changed alone; what changes nothing leaves no entry", async () => {
+  const id = await operator.account({ name: "One" });
+  const patch = (body: object) => operator.call("PATCH", `/admin/accounts/${id}`, body);
+  await patch({ name: "Two", plan: "pro" });
+  expect(await newest(`?account=${id}`)).toMatchObject({
+    action: "account.plan_changed",
+    before: { name: "One", plan: null },
+    after: { name: "Two", plan: "pro" },
+  });
+  await patch({ billingAnchor: "2026-01-31T09:00:00Z" });
+  expect(await newest(`?account=${id}`)).toMatchObject({
+    action: "account.billing_anchor_changed",
+    after: { billingAnchor: "2026-01-31T09:00:00.000Z" },
+  });
+  const before = await entries(`?account=${id}`);
+  await patch({ name: "Two", plan: "pro", state: "active", billingAnchor: "2026-01-31T09:00:00Z" });
+  const { id: key } = await operator.key({ account: id });
+  await operator.call("DELETE", `/admin/keys/${key}`);
+  await operator.call("DELETE", `/admin/keys/${key}`);
+  const actions = (await entries(`?account=${id}`)).map(({ action }) => action);
+  expect(actions).toEqual(["key.revoked", "key.created", ...before.map(({ action }) => action)]);
+});
+
+test("the gateway's own doings: an account at first sight, a reload; refused requests leave nothing", async () => {
+  const token = jwks.token({ claims: { aud: "api", sub: "newcomer" } });
+  await Promise.all(
+    Array.from({ length: 20 }, () => fetch(`${gateway.url}/x`, { headers: { authorization: `Bearer ${token}` } })),
+  );
+  const { body } = await operator.call("GET", "/admin/accounts/newcomer");
+  const made = await entries(`?account=${text(body, "id")}`);
+  expect(made.map(({ action, actor }) => [action, actor])).toEqual([
+    ["account.created", { kind: "gateway", id: null, account: null }],
+  ]);
+  const count = (await entries("?limit=1000")).length;
+  await operator.call("PATCH", "/admin/accounts/newcomer", { plan: "none" });
+  await operator.call("POST", "/admin/accounts", { name: "A", externalId: "newcomer" });
+  await askJson(`${gateway.adminUrl}/admin/accounts`, { method: "POST", body: { name: "A" }, bearer: "wrong" });
+  expect((await entries("?limit=1000")).length).toBe(count);
+  const reloaded = await gateway.reload({ ...sceneConfig(upstream.url), ...config, timeZone: "Europe/Berlin" });
+  expect([reloaded.event, reloaded.faults]).toEqual(["reloaded", undefined]);
+  expect(await newest()).toMatchObject({
+    action: "config.reloaded",
+    target: gateway.file,
+    after: { sections: ["timeZone"] },
+  });
+});
+
+test("bad filters are refused by name; pages go to the end", async () => {
+  const status = async (query: string) => {
+    const { status: code, body } = await operator.call("GET", `/admin/audit?${query}`);
+    return [code, body.rule];
+  };
+  expect(await status("account=none")).toEqual([404, "account:id"]);
+  expect(await status("from=yesterday")).toEqual([400, "query:from"]);
+  for (const query of ["cursor=0", "limit=0", "who=me", "cursor=x"]) expect((await status(query))[0]).toBe(400);
+  const all = (await entries("?limit=1000")).map(({ seq }) => seq);
+  const paged: unknown[] = [];
+  for (let cursor: unknown = ""; cursor !== null; ) {
+    const { body } = await operator.call(
+      "GET",
+      `/admin/audit?limit=7${cursor === "" ? "" : `&cursor=${String(cursor)}`}`,
+    );
+    paged.push(...rows(body, "data").map(({ seq }) => seq));
+    cursor = body.nextCursor;
+  }
+  expect(paged).toEqual(all);
+});
+
+test("the command line lists and verifies; what was changed in the file, or cut off, is told", async () => {
+  await using other = await startScene({ config: { plans } });
+  const account = await other.operator.account({ name: "One" });
+  await other.operator.call("PATCH", `/admin/accounts/${account}`, { state: "suspended" });
+  const listed = await other.gateway.cli("audit", "list", "--account", account);
+  expect(listed.stdout).toMatch(/operator +account\.suspended +acct_\w+ +state: active → suspended/);
+  const good = await other.gateway.cli("audit", "verify");
+  expect([good.code, good.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^2 entries, head 2:[\w-]{43}\nNothing was changed\n$/),
+  ]);
+  const head = /head (\S+)/.exec(good.stdout)?.[1] ?? "";
+  await other.gateway.stop();
+  const file = new SQLite(join(other.gateway.dir, "data", "tollgate.db"));
+  file.exec("DROP TRIGGER audit_log_no_update; UPDATE audit_log SET actor_kind = 'gateway' WHERE seq = 2");
+  const changed = await other.gateway.cli("audit", "verify", "--head", head);
+  expect([changed.code, changed.stdout]).toEqual([1, expect.stringContaining("ENTRY 2 was changed")]);
+  file.exec("UPDATE audit_log SET actor_kind = 'operator' WHERE seq = 2");
+  expect((await other.gateway.cli("audit", "verify", "--head", head)).code).toBe(0);
+  // Somebody who knows SQLite well cuts off the end.
+  file.exec(
+    "DROP TRIGGER audit_log_no_delete; DELETE FROM audit_log WHERE seq = 2; UPDATE sqlite_sequence SET seq = 1 WHERE name = 'audit_log'",
+  );
+  file.close();
+  expect((await other.gateway.cli("audit", "verify")).code).toBe(0);
+  const cut = await other.gateway.cli("audit", "verify", "--head", head);
+  expect([cut.code, cut.stdout]).toEqual([
+    1,
+    expect.stringContaining("ENTRY 2 is not the one of the head that was given"),
+  ]);
+  const bad = await other.gateway.cli("audit", "verify", "--head", "2");
+  expect([bad.code, bad.stderr]).toEqual([
+    1,
+    expect.stringContaining('Expected --head as verify prints it, SEQ:HASH, got "2"'),
+  ]);
+});
