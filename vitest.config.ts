@@ -21,7 +21,7 @@ const SLOW = [
   "test/hostile/{accepted,splits}.test.ts",
   "test/blackbox/{crowd,exact-crowd,slow-readers,limits-clock,reconcile}.test.ts",
 ];
-const namesFiles = process.argv.some((argument) => argument.startsWith("test/"));
+const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 
 const everything = {
   extends: true as const,

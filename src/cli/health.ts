@@ -20,12 +20,17 @@ export function addHealth(program: Command): void {
 }
 
 async function ask(url: string): Promise<number> {
-  const { request } = await import("undici");
+  const { Client, request } = await import("undici");
+  const { origin } = new URL(url);
+  // It is this machine that is asked, by an address that no certificate names.
+  const dispatcher = new Client(origin, { connect: { rejectUnauthorized: false } });
   try {
-    const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
     await body.dump();
     return statusCode;
   } catch (error) {
     throw new CommandFault(`${url} does not answer: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    await dispatcher.destroy();
   }
 }

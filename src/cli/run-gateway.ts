@@ -17,18 +17,19 @@ interface RunOptions {
 
 export async function runGateway({ config, demo: wantsDemo, logLevel, workerEntry }: RunOptions): Promise<void> {
   const settings = await settingsOf({ config });
+  // From the first: without a listener the signal ends the process, and it comes when it comes.
+  let reloader: Reloader | null = null;
+  process.on("SIGHUP", () => void reloader?.reload("SIGHUP"));
   const log = pino({ level: logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
   const gateway = await Gateway.open({ settings, log, logLevel, workerEntry });
   const started = await gateway.start();
   if (started.newAdminToken !== null) showAdminToken(started.newAdminToken);
-  const reloader = new Reloader(gateway, settings.file, log);
+  reloader = new Reloader(gateway, settings.file, log);
   const facts = { listen: started.listen, admin: started.admin, workers: gateway.fleet.size, pid: process.pid };
   const demo = wantsDemo ? await startDemo(gateway, log) : null;
-  log.info({ event: "ready", ...facts }, "Ready");
-  if (demo !== null) process.stdout.write(demoText(started.listen, settings, demo.key));
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ event: "stopping", signal }, "Stopping: finishing what is under way");
-    reloader.close();
+    reloader?.close();
     const inTime = await gateway.stop();
     demo?.upstream?.close();
     log.info(
@@ -39,7 +40,8 @@ export async function runGateway({ config, demo: wantsDemo, logLevel, workerEntr
   };
   process.once("SIGTERM", (signal) => void stop(signal));
   process.once("SIGINT", (signal) => void stop(signal));
-  process.on("SIGHUP", () => void reloader.reload("SIGHUP"));
+  log.info({ event: "ready", ...facts }, "Ready");
+  if (demo !== null) process.stdout.write(demoText(started.listen, settings, demo.key));
 }
 
 /** On stdout, not in the log: logs are kept and shipped. */

@@ -16,11 +16,12 @@ export interface PresetFacts {
   /** What is wrong with this value of `issuer`; null: nothing. */
   readonly issuerFault: (issuer: string) => string | null;
   readonly claims: Partial<ClaimSettings>;
-  /** Scopes without which a token is none of a login that is complete. */
-  readonly scopes: readonly string[];
+  /** Accepted values of the `typ` header. */
+  readonly types: readonly string[];
 }
 
 const NO_FAULT = () => null;
+const TYPES = ["JWT", "at+jwt"] as const;
 
 /** Where these issuers, OpenID providers all, keep their keys. */
 const WELL_KNOWN = (issuer: string) => `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`;
@@ -33,16 +34,17 @@ export const PRESETS: Readonly<Record<IssuerPreset, PresetFacts>> = {
     keySet: () => null,
     issuerFault: NO_FAULT,
     claims: {},
-    scopes: [],
+    types: TYPES,
   },
   /** Session tokens have no `aud` by default; `azp` is the origin they were made for. Organisation claims as in version 1. */
   clerk: {
     audiences: "optional",
     authorizedParties: "optional",
     keySet: WELL_KNOWN,
-    issuerFault: urlFault,
+    issuerFault: bareUrlFault,
     claims: { roles: "org_role", permissions: "org_permissions" },
-    scopes: [],
+    // Access tokens of its OAuth clients are `at+jwt`, by the same key.
+    types: ["JWT"],
   },
   auth0: {
     audiences: "required",
@@ -51,39 +53,46 @@ export const PRESETS: Readonly<Record<IssuerPreset, PresetFacts>> = {
     issuerFault: (issuer) =>
       urlFault(issuer) ?? (issuer.endsWith("/") ? null : "Expected a slash at its end, as in Auth0's iss claims"),
     claims: { permissions: "permissions" },
-    scopes: [],
+    types: TYPES,
   },
-  /** Access tokens have no `aud`: `client_id` says whom they are for; `token_use` tells them from id tokens. */
+  /** `client_id` says whom access tokens are for, which have no `aud` unless they are bound to an API; `token_use` tells them from id tokens. */
   cognito: {
-    audiences: "none",
+    audiences: "optional",
     authorizedParties: "required",
     keySet: WELL_KNOWN,
-    issuerFault: urlFault,
+    issuerFault: bareUrlFault,
     claims: { roles: "cognito:groups" },
-    scopes: [],
+    types: TYPES,
   },
-  /** Issuer without a scheme: `app.dynamic.xyz/ENVIRONMENT`. Without the scope a second factor is still to come. */
+  /** Issuer without a scheme: `app.dynamic.xyz/ENVIRONMENT`. `aud` is the origin of the site. */
   dynamic: {
-    audiences: "optional",
+    audiences: "required",
     authorizedParties: "optional",
     keySet: dynamicKeySet,
     issuerFault: NO_FAULT,
     claims: {},
-    scopes: ["user:basic"],
+    types: TYPES,
   },
   /** The gateway's own key. */
   local: {
     audiences: "required",
-    authorizedParties: "optional",
+    authorizedParties: "none",
     keySet: () => null,
     issuerFault: NO_FAULT,
     claims: {},
-    scopes: [],
+    types: TYPES,
   },
 };
 
-function urlFault(issuer: string): string | null {
-  return /^https?:\/\/[^/]+/.test(issuer) ? null : "Expected an http(s) URL, the iss claim of its tokens";
+/** OpenID Connect Core 1.0 §1.2: no query, no fragment. */
+export function urlFault(issuer: string): string | null {
+  const url = /^https?:\/\//.test(issuer) ? URL.parse(issuer) : null;
+  if (url === null) return "Expected an http(s) URL, the iss claim of its tokens";
+  return /[?#]/.test(issuer) ? "Expected a URL without query and fragment" : null;
+}
+
+function bareUrlFault(issuer: string): string | null {
+  return urlFault(issuer) ?? (issuer.endsWith("/") ? "Expected no slash at its end, as in its iss claims" : null);
 }
 
 function dynamicKeySet(issuer: string): string | null {

@@ -1,7 +1,8 @@
 /** Rules for `identity`: who may sign tokens and where their keys come from. Main thread. */
 import { parseClaimPath } from "#core/claim-path.ts";
-import { PRESETS } from "./issuer-presets.ts";
+import { PRESETS, urlFault } from "./issuer-presets.ts";
 import { addressOf, isLoopback } from "./listen-address.ts";
+import type { Path } from "./locate.ts";
 import type { Report } from "./report.ts";
 import { checkDuration } from "./rules-server.ts";
 import { STANDARD } from "./standard.ts";
@@ -38,6 +39,8 @@ function checkIssuer(issuer: Item<IssuerPart>, report: Report): void {
   if (value.tokenUse !== undefined && value.preset !== "cognito")
     report.key([...path, "tokenUse"], "Expected tokenUse with preset: cognito only", "remove this key");
   if (value.preset === "local") {
+    if (value.scopes !== undefined)
+      report.key([...path, "scopes"], "Expected no scopes with preset: local", "remove this key");
     if (value.jwks !== undefined)
       report.key([...path, "jwks"], "Expected no jwks with preset: local", "remove this key");
     return;
@@ -59,7 +62,7 @@ function checkWhomFor({ path, value }: Item<IssuerPart>, report: Report): void {
     if (facts[key] === "required" && value[key] === undefined)
       report.key([...path, "name"], `Missing key "${key}"`, hints[key]);
     if (facts[key] === "none" && value[key] !== undefined)
-      report.key([...path, key], `Expected no ${key} with preset: ${preset}`, "use authorizedParties");
+      report.key([...path, key], `Expected no ${key} with preset: ${preset}`, "remove this key");
   }
 }
 
@@ -77,16 +80,24 @@ function checkDerived({ path, value }: Item<IssuerPart>, issuer: string, report:
   const hint = "add jwks: the URL of its key set, or file:PATH";
   // Only an OpenID provider's configuration can be asked for its keys.
   const source = keySetAddress(value) ?? (value.preset === "dynamic" ? "" : issuer);
-  if (/^https?:\/\//.test(source)) checkKeySetUrl(source, [...path, "issuer"], report);
-  else report.key([...path, "name"], 'Missing key "jwks"', hint);
+  if (/^https?:\/\//.test(source)) {
+    const fault = urlFault(source);
+    if (fault !== null) report.value([...path, "issuer"], fault);
+    else checkKeySetUrl(source, [...path, "issuer"], report);
+  } else report.key([...path, "name"], 'Missing key "jwks"', hint);
 }
 
-/** Quotes that are opened must be closed; any other text is a name. */
 function checkClaimPaths({ path, value }: Item<IssuerPart>, report: Report): void {
-  for (const [key, claim] of Object.entries(value.claims ?? {})) {
-    if (claim.includes('["') && parseClaimPath(claim) === null)
-      report.value([...path, "claims", key], 'Expected a path such as app["https://a.example/roles"].list');
-  }
+  for (const [key, claim] of Object.entries(value.claims ?? {}))
+    checkClaimPath(claim, [...path, "claims", key], report);
+  for (const [index, claim] of (value.required ?? []).entries())
+    checkClaimPath(claim, [...path, "required", index], report);
+}
+
+/** Brackets and quotes that make no path would name nothing, unseen. */
+export function checkClaimPath(claim: string, path: Path, report: Report): void {
+  if (/[[\]"]/.test(claim) && parseClaimPath(claim) === null)
+    report.value(path, 'Expected a claim path such as app["https://a.example/roles"].list');
 }
 
 function checkKeySetUrl(text: string, path: readonly (string | number)[], report: Report): void {

@@ -5,6 +5,7 @@ import { parseFraction } from "#core/quantity.ts";
 import { isTimeZone } from "#core/time-zones.ts";
 import { parseDuration } from "#core/units.ts";
 import type { Path } from "./locate.ts";
+import { checkClaimPath } from "./rules-identity.ts";
 import type { Report } from "./report.ts";
 import { checkDuration } from "./rules-server.ts";
 import type { Item, MeterPart, RatePart, View } from "./view.ts";
@@ -20,10 +21,20 @@ const TOLERANCE_NS_MAX = 2n ** 61n;
 export const WINDOW_LIMIT_MAX = 16_777_215;
 
 /** Periods, bursts and counts that can be counted. */
-export function checkRates({ rates }: View, report: Report): void {
+/** Rates and concurrency limits. */
+export function checkRates({ rates, concurrency }: View, report: Report): void {
+  for (const { path, value } of [...rates, ...concurrency]) checkHolders(value.by, [...path, "by"], report);
   for (const { path, value } of rates) {
     checkDuration(value.per, PERIOD_MS_MAX, [...path, "per"], report);
     checkFigures(value, value, path, report);
+  }
+}
+
+function checkHolders(by: RatePart["by"], path: Path, report: Report): void {
+  const isList = Array.isArray(by);
+  for (const [index, text] of (isList ? by : [by]).entries()) {
+    if (text?.startsWith("claim:") === true)
+      checkClaimPath(text.slice("claim:".length), isList ? [...path, index] : path, report);
   }
 }
 

@@ -56,7 +56,7 @@ const Issuer = Type.Object(
       Type.Array(Type.String({ minLength: 1 }), {
         minItems: 1,
         description:
-          "Accepted values of the `aud` claim; one must match. Required with `oidc`, `auth0` and `local`; tokens of `cognito` have none.",
+          "Accepted values of the `aud` claim; one must match. Required with `oidc`, `auth0`, `dynamic` and `local`. Left out elsewhere: a token that has an audience is refused.",
       }),
     ),
     authorizedParties: Type.Optional(
@@ -69,9 +69,7 @@ const Issuer = Type.Object(
     tokenUse: Type.Optional(
       oneOf(["access", "id", "any"], "Only with `cognito`: which of its tokens are taken (`token_use`).", "access"),
     ),
-    scopes: Type.Optional(
-      names("Scopes a token must have, all of them. `dynamic` adds `user:basic`: without it a login is not complete."),
-    ),
+    scopes: Type.Optional(names("Scopes a token must have, all of them.")),
     algorithms: Type.Optional(
       Type.Array(oneOf(JWT_ALGORITHMS, ""), {
         minItems: 1,
@@ -82,7 +80,8 @@ const Issuer = Type.Object(
     ),
     types: Type.Optional(
       Type.Array(Type.String({ minLength: 1 }), {
-        description: "Accepted values of the `typ` header; a token without one counts as `JWT`.",
+        description:
+          "Accepted values of the `typ` header; a token without one counts as `JWT`. With `clerk`: `JWT` alone.",
         default: ["JWT", "at+jwt"],
       }),
     ),

@@ -48,10 +48,10 @@ function unknownKey(source: YamlSource, { badPath, schema }: ShapeError, key: st
     const wanted = listWords(
       Object.keys(schema.patternProperties ?? {}).map((pattern) => schemaWords({ type: "string", pattern })),
     );
-    return faultAtKey(source, badPath, `Expected ${wanted}, got ${JSON.stringify(key.slice(0, 80))}`);
+    return faultAtKey(source, badPath, `Expected ${wanted}, got ${shownKey(key)}`);
   }
   const hint = key === "<<" ? "merge keys are not supported" : meanOrList(key, Object.keys(schema.properties), "keys");
-  return faultAtKey(source, badPath, `Unknown key ${JSON.stringify(key.slice(0, 80))}`, hint);
+  return faultAtKey(source, badPath, `Unknown key ${shownKey(key)}`, hint);
 }
 
 function missingKey(source: YamlSource, { path, schema }: ShapeError, key: string): Fault {
@@ -96,8 +96,18 @@ const SECRETS = ["server.adminToken", "server.tls.key"];
 
 /** A secret is never repeated in a message that ends up in logs. */
 function hidden(path: Path, value: unknown): string {
-  const isSecret = SECRETS.includes(path.join(".")) && typeof value === "string";
+  const isSecret = typeof value === "string" && (SECRETS.includes(path.join(".")) || isPem(value));
   return isSecret ? `${value.length} characters` : shown(value);
+}
+
+/** A key that stands in the wrong place is one all the same. */
+function isPem(text: string): boolean {
+  return text.includes("-----BEGIN");
+}
+
+/** A name from the file in a message. */
+function shownKey(key: string): string {
+  return isPem(key) ? `${key.length} characters` : JSON.stringify(key.slice(0, 80));
 }
 
 /** The value in a message: short, and without the password of a URL. */

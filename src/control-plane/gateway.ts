@@ -171,9 +171,9 @@ export class Gateway {
 
   /** Where a process of the same machine asks; an address that means all is asked on loopback. */
   #readyUrl(port: number): string {
-    const { listen, prefix } = this.#settings.server;
+    const { listen, prefix, tls } = this.#settings.server;
     const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[listen.host] ?? listen.host;
-    return `http://${textAddress(host, port)}${prefix}/ready`;
+    return `${tls === null ? "http" : "https"}://${textAddress(host, port)}${prefix}/ready`;
   }
 
   async #listenControl(): Promise<void> {

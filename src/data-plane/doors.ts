@@ -4,7 +4,7 @@
  * The connections are the lane's from the first: not here is whatever becomes of them.
  */
 import { once } from "node:events";
-import { createServer, type ListenOptions, type Server } from "node:net";
+import { createServer, type ListenOptions, type Server, type ServerOpts } from "node:net";
 
 /** Besides the lane's own. HAProxy takes up to 64 connections at a time. */
 const DOORS = 31;
@@ -12,9 +12,8 @@ const DOORS = 31;
 export class Doors {
   readonly #doors: readonly Server[];
 
-  /** `server` gets what comes in; `paused`: it begins to read by itself. */
-  constructor(server: Server, { paused }: { readonly paused: boolean }) {
-    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: paused };
+  /** `server` gets what comes in, in sockets made by these options: its own. */
+  constructor(server: Server, options: Pick<ServerOpts, "allowHalfOpen" | "noDelay" | "pauseOnConnect">) {
     this.#doors = Array.from({ length: DOORS }, () =>
       createServer(options, (socket) => void server.emit("connection", socket))
         // `listen` hears those of its own; one that cannot be accepted later is one client's loss.

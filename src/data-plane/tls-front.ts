@@ -5,6 +5,7 @@
 import type { Server as NetServer, Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import type { ServerSettings, TlsSettings } from "#config/settings.ts";
+import { DRAIN_IDLE_MS } from "#data-plane/wire/closing.ts";
 import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
 
 export interface TlsFrontParts {
@@ -22,6 +23,7 @@ export class TlsFront {
   readonly #room: ClientRoom;
   /** Places of connections that shake hands, by both ends' addresses: node does not say which one a TLS socket came from. */
   readonly #shaking = new Map<string, Place>();
+  #closing = false;
 
   constructor({ tls, ticketKeys, room, lane }: TlsFrontParts, { limits, lane: kind }: ServerSettings) {
     this.#room = room;
@@ -30,12 +32,14 @@ export class TlsFront {
       ALPNProtocols: ["http/1.1"],
       ticketKeys: Buffer.from(ticketKeys),
       handshakeTimeout: limits.headerTimeoutMs,
-      allowHalfOpen: true,
+      // A client that goes away while hands are shaken is gone; the lane answers one that only has no more to say.
+      allowHalfOpen: false,
       noDelay: true,
       pauseOnConnect: kind !== "full",
     };
     this.server = createServer(options, (socket) => {
       this.#leave(endsOf(socket));
+      socket.allowHalfOpen = true;
       lane.emit("connection", socket);
     });
     this.server.on("connection", (socket: Socket) => this.#enter(socket));
@@ -46,10 +50,12 @@ export class TlsFront {
   #enter(socket: Socket): void {
     const ends = endsOf(socket);
     const place = new Place({ evict: () => socket.destroy() });
-    if (!this.#room.enter(place)) return void socket.destroy();
+    // One that has been reset already has no address any more.
+    if (this.#closing || socket.remoteAddress === undefined || !this.#room.enter(place)) return void socket.destroy();
     this.#shaking.set(ends, place);
     socket.on("close", () => {
-      if (this.#shaking.get(ends) === place) this.#leave(ends);
+      if (this.#shaking.get(ends) === place) this.#shaking.delete(ends);
+      this.#room.leaves(place);
     });
   }
 
@@ -65,8 +71,12 @@ export class TlsFront {
     this.server.setSecureContext(contextOf(tls));
   }
 
-  /** Lets nobody in any more; resolves when all who came in have left. */
+  /** Lets nobody in any more, and waits for no handshake for long; resolves when all who came in have left. */
   async close(): Promise<void> {
+    this.#closing = true;
+    setTimeout(() => {
+      for (const place of this.#shaking.values()) place.guest.evict();
+    }, DRAIN_IDLE_MS);
     await new Promise<void>((resolve) => void this.server.close(() => resolve()));
   }
 }

@@ -89,7 +89,13 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const front =
     tls === null ? null : new TlsFront({ tls, ticketKeys: start.ticketKeys, room, lane: lane.server }, settings.server);
   const server = front?.server ?? lane.server;
-  const doors = start.reusePort ? new Doors(server, { paused: settings.server.lane !== "full" }) : null;
+  const doors = start.reusePort
+    ? new Doors(server, {
+        allowHalfOpen: front === null,
+        noDelay: true,
+        pauseOnConnect: settings.server.lane !== "full",
+      })
+    : null;
   listen(server, doors, { host, port: start.port, backlog: BACKLOG, reusePort: start.reusePort }).then(
     (port) => post({ type: "listening", port }),
     (error: unknown) => post({ type: "listen-failed", reason: error instanceof Error ? error.message : String(error) }),

@@ -6,7 +6,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { Agent, request } from "undici";
 import { type Certificate, makeCertificate } from "#test/support/certificate.ts";
+import { workerKiller } from "#test/support/killable.ts";
 import { LANES } from "#test/support/lanes.ts";
+import { metricOf } from "#test/support/metrics.ts";
 import { startGateway } from "#test/support/process.ts";
 import { requestHead } from "#test/support/raw.ts";
 import { startServer } from "#test/support/server.ts";
@@ -111,6 +113,61 @@ describe.each(LANES)("lane %s", (lane) => {
     const again = await Promise.all([1, 2, 3, 4].map(() => dial(gateway.port, first)));
     for (const socket of again) expect(await converse(socket, requestHead("GET", "/"), /\r\n\r\n/)).toMatch(/ 200 /);
     for (const socket of again) socket.destroy();
+    await until("all places are free", async () => (await metricOf(gateway, "tollgate_connections")) === 0);
+  });
+
+  test("clients that reset, leave or send no TLS before hands are shaken give their places back at once", async () => {
+    const server = { workers: 1, limits: { headerTimeout: "30s" } };
+    await using gateway = await startGateway(configOf(lane, first, server));
+    for (let round = 0; round < 10; round++) {
+      const crowd = Array.from({ length: 40 }, () => connect(gateway.port, "127.0.0.1").on("error", () => undefined));
+      await Promise.all(crowd.map((socket) => once(socket, "connect")));
+      for (const [index, socket] of crowd.entries()) {
+        if (index % 4 === 0) socket.resetAndDestroy();
+        else if (index % 4 === 1) socket.destroy();
+        else if (index % 4 === 2) socket.end();
+        else socket.write("GET / HTTP/1.1\r\n\r\n");
+      }
+    }
+    await until("all places are free", async () => (await metricOf(gateway, "tollgate_connections")) === 0);
+    const good = await dial(gateway.port, first);
+    expect(await converse(good, requestHead("GET", "/good"), /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 200/);
+    good.destroy();
+  });
+
+  test("a stop waits for no handshake; health asks over TLS", async () => {
+    await using gateway = await startGateway(configOf(lane, first, { limits: { headerTimeout: "30s" } }));
+    const health = await gateway.cli("health");
+    expect([health.code, health.stdout]).toEqual([0, expect.stringMatching(/^https:\S+ is ready\n$/)]);
+    const silent = connect(gateway.port, "127.0.0.1").on("error", () => undefined);
+    await until("it is there", async () => (await metricOf(gateway, "tollgate_connections")) > 0);
+    const started = performance.now();
+    expect(await gateway.stop()).toBe(0);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    await closed(silent);
+  });
+
+  test("a client that has said all it will still gets its answer, and half a head its 400", async () => {
+    await using gateway = await startGateway(configOf(lane, first));
+    const socket = await dial(gateway.port, first);
+    let text = "";
+    socket.on("data", (part) => (text += part.toString("latin1")));
+    socket.end("GET /half HTTP/1.1\r\nHost:");
+    await closed(socket);
+    expect(text).toMatch(/^HTTP\/1\.1 400/);
+  });
+
+  test("a worker that is replaced after a reload without tls speaks TLS as before", async () => {
+    using killer = workerKiller();
+    await using gateway = await startGateway(configOf(lane, first), killer.options);
+    expect((await gateway.reload({ ...configOf(lane, {}), server: { workers: 2, lane } })).event).toBe("reloaded");
+    await killer.killWorkers(gateway);
+    const dialled = await Promise.all(Array.from({ length: 8 }, () => dial(gateway.port, first)));
+    for (const socket of dialled) socket.destroy();
+    const plain = connect(gateway.port, "127.0.0.1").on("error", () => undefined);
+    plain.write(requestHead("GET", "/plain"));
+    await closed(plain);
+    expect(plain.bytesRead).toBe(0);
   });
 
   test("a renewed certificate holds for the next connection, the old one for those that are open", async () => {

@@ -111,6 +111,7 @@ test("a body that turns into garbage ends the connection and the call to the app
   await client.send("zz\r\n");
   await until("the app sees the call end", () => seen.aborted, 1000);
   await until("the connection is closed", () => client.closed);
+  expect(seen.bodyBytes).toBe(4);
 });
 
 test.each([

@@ -47,7 +47,7 @@ const scene = await startScene({
           claims: { account: "org_id", roles: "https://app.example.com/roles" },
         }),
         preset("cognito", golden.COGNITO_ISSUER, { authorizedParties: ["4clientid"] }),
-        preset("dynamic", golden.DYNAMIC_ISSUER, {}),
+        preset("dynamic", golden.DYNAMIC_ISSUER, { audiences: ["https://app.example.com"] }),
         discovered("found", provider.url),
         discovered("impostor", impostor.url),
         discovered("elsewhere", elsewhere.url),
@@ -105,6 +105,10 @@ test("clerk: what an organisation gives cannot be claimed beside it; odd bits gi
   expect(await statusOf(sign({ ...golden.CLERK_V2_ALONE, ...custom }), "/org/dashboard/manage")).toBe(403);
   const bits = async (fpm: unknown) =>
     statusOf(sign({ ...golden.CLERK_V2, o: { ...(golden.CLERK_V2.o as object), fpm } }), "/org/dashboard/manage");
+  // A version of the future, read as none that is known.
+  expect(await statusOf(sign({ ...golden.CLERK_V2, ...custom, v: 3 }), "/org/dashboard/manage")).toBe(403);
+  // An OAuth client's access token is by the same key.
+  expect(await callerBy(sign(golden.CLERK_V2, { typ: "at+jwt" }))).toEqual([401, "token:typ"]);
   for (const fpm of ["-1", "1e1", "0x3", "", "NaN", "99999999999999999999", 3, null, ["3"]])
     expect(await bits(fpm)).toBe(403);
   expect(await bits("1")).toBe(200);
@@ -141,6 +145,17 @@ test("dynamic: an issuer without a scheme; without its scope the login is not co
 test.each<[string, object, string]>([
   ["clerk, made for another origin", { ...golden.CLERK_V2, azp: "https://evil.example" }, "token:azp"],
   ["clerk, made for no origin", { ...golden.CLERK_V2, azp: undefined }, "token:azp"],
+  ["clerk, pending", { ...golden.CLERK_V2, sts: "pending" }, "token:sts"],
+  ["clerk, of no session", { ...golden.CLERK_V2, sid: undefined }, "token:sid"],
+  ["clerk, made for an API", { ...golden.CLERK_V2, aud: "convex" }, "token:aud"],
+  [
+    "clerk, a client's id in place of the origin",
+    { ...golden.CLERK_V2, azp: undefined, client_id: "https://app.example.com" },
+    "token:azp",
+  ],
+  ["cognito, bound to another API", { ...golden.COGNITO_ACCESS, aud: "https://other.example" }, "token:aud"],
+  ["dynamic, of another site", { ...golden.DYNAMIC, aud: "https://evil.example" }, "token:aud"],
+  ["dynamic, both scopes", { ...golden.DYNAMIC, scope: "user:basic requiresAdditionalAuth" }, "token:scope"],
   ["auth0, for another API", { ...golden.AUTH0, aud: "https://other.example" }, "token:aud"],
   ["auth0, of another client", { ...golden.AUTH0, azp: "other" }, "token:azp"],
   [

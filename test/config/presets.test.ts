@@ -12,7 +12,7 @@ const COGNITO = {
   issuer: "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_A",
   authorizedParties: ["c"],
 };
-const DYNAMIC = { preset: "dynamic", issuer: "app.dynamic.xyz/0b8a-1c" };
+const DYNAMIC = { preset: "dynamic", issuer: "app.dynamic.xyz/0b8a-1c", audiences: ["b"] };
 
 test.each<[object, object]>([
   [CLERK, { kind: "url", url: "https://clerk.example.com/.well-known/jwks.json" }],
@@ -48,8 +48,16 @@ test("presets say what claims mean; the file's own words go before", () => {
     roles: "role",
     permissions: "org_permissions",
   });
-  expect(issuerOf({ ...DYNAMIC, scopes: ["a", "user:basic"] })?.scopes).toEqual(["user:basic", "a"]);
+  expect(issuerOf({ ...DYNAMIC, scopes: ["a"] })?.scopes).toEqual(["a"]);
+  expect([issuerOf(CLERK)?.types, issuerOf(AUTH0)?.types]).toEqual([["JWT"], ["JWT", "at+jwt"]]);
   expect(issuerOf({ ...COGNITO, tokenUse: "any" })?.tokenUse).toBe("any");
+});
+
+test("a rate's claim is a path too", () => {
+  const rate = (by: unknown) => faultsOf(`${BASE}rates: ${JSON.stringify({ a: { limit: 1, per: "1m", by } })}\n`);
+  expect([rate('claim:a["b.c"]'), rate(["ip", "claim:a.b"]), rate("claim:https://a.example/b")]).toEqual([[], [], []]);
+  const fault = [expect.stringContaining("Expected a claim path")];
+  expect([rate("claim:a[b]"), rate(["ip", "claim:a['b']"])]).toEqual([fault, fault]);
 });
 
 test.each<[string, object, string]>([
@@ -58,7 +66,18 @@ test.each<[string, object, string]>([
   ["auth0 without audiences", { ...AUTH0, audiences: undefined }, 'Missing key "audiences"'],
   ["auth0 without its slash", { ...AUTH0, issuer: "https://t.auth0.com" }, "Expected a slash at its end"],
   ["cognito without its clients", { ...COGNITO, authorizedParties: undefined }, 'Missing key "authorizedParties"'],
-  ["cognito with audiences", { ...COGNITO, audiences: ["b"] }, "Expected no audiences with preset: cognito"],
+  ["dynamic without audiences", { ...DYNAMIC, audiences: undefined }, 'Missing key "audiences"'],
+  [
+    "local with parties",
+    { preset: "local", audiences: ["b"], authorizedParties: ["c"] },
+    "Expected no authorizedParties with preset: local",
+  ],
+  ["local with scopes", { preset: "local", audiences: ["b"], scopes: ["c"] }, "Expected no scopes with preset: local"],
+  ["clerk with a slash", { ...CLERK, issuer: "https://clerk.example.com/" }, "Expected no slash at its end"],
+  ["a query", { issuer: "https://id.example/?a=b", audiences: ["b"] }, "Expected a URL without query and fragment"],
+  ["a fragment", { ...AUTH0, issuer: "https://t.auth0.com/#/" }, "Expected a URL without query and fragment"],
+  ["brackets without quotes", { ...CLERK, claims: { roles: "a[b].c" } }, "Expected a claim path"],
+  ["single quotes in what is required", { ...CLERK, required: ["a['b']"] }, "Expected a claim path"],
   ["tokenUse elsewhere", { ...CLERK, tokenUse: "id" }, "Expected tokenUse with preset: cognito only"],
   ["another tokenUse", { ...COGNITO, tokenUse: "refresh" }, 'Expected "access", "id" or "any"'],
   ["clerk without a scheme", { ...CLERK, issuer: "clerk.example.com" }, "Expected an http(s) URL"],
@@ -73,7 +92,7 @@ test.each<[string, object, string]>([
   ],
   ["no audience at all", { ...CLERK, audiences: [] }, "Expected at least one item"],
   ["an unknown preset", { preset: "okta", issuer: "https://a.example" }, "Expected"],
-  ["a claim with open quotes", { ...CLERK, claims: { roles: 'a["b' } }, "Expected a path such as"],
+  ["a claim with open quotes", { ...CLERK, claims: { roles: 'a["b' } }, "Expected a claim path"],
 ])("%s", (_title, issuer, fault) => {
   expect(faultsOf(file(issuer))).toEqual([expect.stringContaining(fault)]);
 });

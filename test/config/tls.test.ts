@@ -39,6 +39,9 @@ test.each<[string, object, string]>([
   ["a missing key", { cert }, 'Missing key "key"'],
   ["an old version", { cert, key, minVersion: "TLSv1.1" }, 'Expected "TLSv1.2" or "TLSv1.3"'],
   ["a key that is no text", { cert, key: 5 }, "Expected text"],
+  ["a key in the place of a version", { cert, key, minVersion: key }, "got 241 characters"],
+  ["a key in the place of the map", key as unknown as object, "got 241 characters"],
+  ["a key as a name", { cert, key, [key]: 1 }, "Unknown key 241 characters"],
 ])("%s", (_title, tls, fault) => {
   const faults = faultsOf(file(tls));
   expect(faults).toEqual([expect.stringContaining(fault)]);

@@ -64,7 +64,7 @@ export class Issuer {
       await jwtVerify(token, await this.#import(key, read.alg), {
         algorithms: [read.alg],
         issuer: this.settings.issuer,
-        ...(this.settings.audiences.length === 0 ? {} : { audience: [...this.settings.audiences] }),
+        ...this.#audience,
         clockTolerance: this.settings.clockSkewMs / 1000,
         currentDate: new Date(wallMs()),
       });
@@ -72,6 +72,12 @@ export class Issuer {
     } catch (error) {
       return refusalOf(error);
     }
+  }
+
+  /** Cognito's two kinds of tokens have different audiences: `foreignClaim` looks. */
+  get #audience(): { readonly audience?: string[] } {
+    const { audiences, preset } = this.settings;
+    return audiences.length === 0 || preset === "cognito" ? {} : { audience: [...audiences] };
   }
 
   #import(key: PublicKey, alg: string): Promise<CryptoKey | Uint8Array> {

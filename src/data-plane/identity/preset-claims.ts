@@ -3,7 +3,7 @@
  * tokens whose signature holds. Which claims mean what by default: `config/issuer-presets.ts`.
  */
 import type { IssuerPreset, IssuerSettings } from "#config/settings.ts";
-import type { Claims } from "./claims.ts";
+import { type Claims, listClaim } from "./claims.ts";
 
 /** A token of 8 KiB could name a million by its features times its permissions. */
 const PERMISSIONS_MAX = 1000;
@@ -19,10 +19,10 @@ export function presetClaims(preset: IssuerPreset, claims: Claims): Claims {
 
 /** Version 2 of Clerk's session tokens packs the organisation into `o`; the result is as version 1 has it. */
 function organisationOf({ v, o, fea }: Claims): Claims {
-  if (v !== 2) return {};
+  if (v === undefined || v === 1) return {};
   // What version 1 called so may be a custom claim by now, which is not the organisation's.
   const none = { org_id: undefined, org_slug: undefined, org_role: undefined, org_permissions: undefined };
-  if (typeof o !== "object" || o === null) return none;
+  if (v !== 2 || typeof o !== "object" || o === null) return none;
   // Checked on the line above.
   const { id, slg, rol, per, fpm } = o as Claims;
   return {
@@ -46,6 +46,7 @@ function permissionsOf(features: string, permissions: string, maps: string): rea
   const bits = maps.split(",");
   const all: string[] = [];
   for (const [index, feature] of organisationFeatures(features).entries()) {
+    if (feature === "") continue;
     for (const name of namesIn(bits[index] ?? "", names)) {
       if (all.length === PERMISSIONS_MAX) return all;
       all.push(`org:${feature}:${name}`);
@@ -58,7 +59,7 @@ function permissionsOf(features: string, permissions: string, maps: string): rea
 function organisationFeatures(features: string): readonly string[] {
   return features.split(",").flatMap((text) => {
     const [scope = "", feature = ""] = text.trim().split(":", 2);
-    return scope.includes("o") && feature !== "" ? [feature] : [];
+    return scope.includes("o") ? [feature] : [];
   });
 }
 
@@ -74,17 +75,45 @@ function planOf({ pla, plan }: Claims): Claims {
   return slug === undefined || plan !== undefined ? {} : { plan: slug };
 }
 
-/** The claim by which a token is not for us; null: it is, or the file does not say for whom. */
-export function foreignClaim({ preset, authorizedParties, tokenUse }: IssuerSettings, claims: Claims): string | null {
-  if (preset === "cognito") {
-    const use = claims.token_use;
-    if ((use !== "access" && use !== "id") || (tokenUse !== "any" && use !== tokenUse)) return "token_use";
-    const party = use === "access" ? "client_id" : "aud";
-    return isOneOf(authorizedParties, claims[party]) ? null : party;
-  }
-  if (authorizedParties.length === 0) return null;
+/** The claim by which a token is not for us, or not good yet; null: there is none. */
+export function foreignClaim(settings: IssuerSettings, claims: Claims): string | null {
+  const { preset, audiences } = settings;
+  if (preset === "cognito") return foreignToCognito(settings, claims);
+  // RFC 7519 §4.1.3; where the file names audiences, jose has looked.
+  if (audiences.length === 0 && claims.aud !== undefined) return "aud";
+  if (preset === "clerk") return unfinishedAtClerk(settings, claims) ?? foreignParty(settings, "azp", claims);
+  if (preset === "dynamic" && !isWholeLogin(listClaim(claims, "scope"))) return "scope";
   const party = claims.azp === undefined && claims.client_id !== undefined ? "client_id" : "azp";
-  return isOneOf(authorizedParties, claims[party]) ? null : party;
+  return foreignParty(settings, party, claims);
+}
+
+function foreignParty({ authorizedParties }: IssuerSettings, party: string, claims: Claims): string | null {
+  return authorizedParties.length === 0 || isOneOf(authorizedParties, claims[party]) ? null : party;
+}
+
+/** Id tokens are for the client in `aud`; access tokens for that in `client_id`, and for the API in `aud` if there is one. */
+function foreignToCognito({ authorizedParties, audiences, tokenUse }: IssuerSettings, claims: Claims): string | null {
+  const use = claims.token_use;
+  if ((use !== "access" && use !== "id") || (tokenUse !== "any" && use !== tokenUse)) return "token_use";
+  if (use === "id") return isOneOf(authorizedParties, claims.aud) ? null : "aud";
+  if (!isOneOf(authorizedParties, claims.client_id)) return "client_id";
+  const isBound = audiences.length > 0 || claims.aud !== undefined;
+  const named: readonly unknown[] = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
+  return isBound && !named.some((audience) => isOneOf(audiences, audience)) ? "aud" : null;
+}
+
+/**
+ * A session has an id, and is not pending (a task is still to be done, such as a second factor). Tokens of other kinds are made by the
+ * same key: those of JWT templates are told by their audience.
+ */
+function unfinishedAtClerk({ audiences }: IssuerSettings, { sid, sts }: Claims): string | null {
+  if (sts !== undefined && sts !== "active") return "sts";
+  return typeof sid === "string" || audiences.length > 0 ? null : "sid";
+}
+
+/** Dynamic: without the one, or with the other, a second factor is still to come. */
+function isWholeLogin(scopes: readonly string[]): boolean {
+  return scopes.includes("user:basic") && !scopes.includes("requiresAdditionalAuth");
 }
 
 function isOneOf(accepted: readonly string[], value: unknown): boolean {
