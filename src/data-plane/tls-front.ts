@@ -8,6 +8,8 @@ import type { ServerSettings, TlsSettings } from "#config/settings.ts";
 import { DRAIN_IDLE_MS } from "#data-plane/wire/closing.ts";
 import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
 
+const LOOK_MS = 5000;
+
 export interface TlsFrontParts {
   readonly tls: TlsSettings;
   /** 48 bytes, the same in all workers. */
@@ -23,6 +25,8 @@ export class TlsFront {
   readonly #room: ClientRoom;
   /** Places of connections that shake hands, by both ends' addresses: node does not say which one a TLS socket came from. */
   readonly #shaking = new Map<string, Place>();
+  /** Bytes that waited to be sent at the last look. */
+  readonly #open = new Map<TLSSocket, number>();
   #closing = false;
 
   constructor({ tls, ticketKeys, room, lane }: TlsFrontParts, { limits, lane: kind }: ServerSettings) {
@@ -40,8 +44,10 @@ export class TlsFront {
     this.server = createServer(options, (socket) => {
       this.#leave(endsOf(socket));
       socket.allowHalfOpen = true;
+      this.#open.set(socket, 0);
       lane.emit("connection", socket);
     });
+    setInterval(() => this.#endUnsent(), LOOK_MS).unref();
     this.server.on("connection", (socket: Socket) => this.#enter(socket));
     // It speaks no TLS, or none that we take, or not in time.
     this.server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
@@ -57,6 +63,19 @@ export class TlsFront {
       if (this.#shaking.get(ends) === place) this.#shaking.delete(ends);
       this.#room.leaves(place);
     });
+  }
+
+  /**
+   * When a client resets, node sometimes tells no more than that it will send nothing (TLS only; seen with 24.21): what is written then is
+   * never sent and never fails, and the lane would wait for it. Not by events: who takes a socket over also takes its listeners off.
+   */
+  #endUnsent(): void {
+    for (const [socket, before] of this.#open) {
+      const waiting = socket.readableEnded ? socket.writableLength : 0;
+      if (waiting > 0 && waiting === before) socket.destroy();
+      if (socket.destroyed) this.#open.delete(socket);
+      else this.#open.set(socket, waiting);
+    }
   }
 
   #leave(ends: string): void {

@@ -10,6 +10,7 @@ import { workerKiller } from "#test/support/killable.ts";
 import { LANES } from "#test/support/lanes.ts";
 import { metricOf } from "#test/support/metrics.ts";
 import { startGateway } from "#test/support/process.ts";
+import { withConstants } from "#test/support/patched.ts";
 import { requestHead } from "#test/support/raw.ts";
 import { startServer } from "#test/support/server.ts";
 import { until } from "#test/support/until.ts";
@@ -133,6 +134,34 @@ describe.each(LANES)("lane %s", (lane) => {
     const good = await dial(gateway.port, first);
     expect(await converse(good, requestHead("GET", "/good"), /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 200/);
     good.destroy();
+  });
+
+  test("clients that reset once they have sent something are let go, also those whose reset node does not tell", async () => {
+    const quick = withConstants([
+      { file: "data-plane/tls-front.ts", line: "LOOK_MS = 5000", instead: "LOOK_MS = 100" },
+    ]);
+    await using gateway = await startGateway(configOf(lane, first, { workers: 1 }), quick);
+    const upgrade = [
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    const sent = [
+      "bad\r\n\r\n",
+      requestHead("GET", "/one"),
+      requestHead("GET", "/one") + requestHead("GET", "/chat", upgrade),
+    ];
+    for (let round = 0; round < 60; round++) {
+      const raw = connect(gateway.port, "127.0.0.1").on("error", () => undefined);
+      await once(raw, "connect");
+      const socket = await dial(gateway.port, first, { socket: raw });
+      socket.on("error", () => undefined).write(sent[round % 3] ?? "");
+      if (round % 2 === 0) await new Promise((resolve) => void setTimeout(resolve, 1));
+      raw.resetAndDestroy();
+    }
+    const areFree = async () => (await metricOf(gateway, "tollgate_connections")) === 0;
+    expect(await until("all places are free", areFree)).toBe(true);
   });
 
   test("a stop waits for no handshake; health asks over TLS", async () => {
