@@ -10,7 +10,10 @@ export interface RawOptions {
   readonly host?: string;
   /** Pause between chunks, so that each is a read of its own at the other side. */
   readonly chunkGapMs?: number;
-  /** Stop waiting after this much silence; default 500. The answer is then what came so far, `closed: false`. */
+  /**
+   * Stop waiting after this much silence; default 500, and 5000 where it is known how many responses are to come: machines that others use
+   * too stand still for a second now and then. The answer is then what came so far, `closed: false`.
+   */
   readonly idleMs?: number;
   /** Return as soon as this many whole responses are in, without waiting for silence. */
   readonly responses?: number;
@@ -32,6 +35,7 @@ export interface RawAnswer {
 }
 
 const IDLE_MS = 500;
+const KNOWN_IDLE_MS = 5000;
 const CHUNK_GAP_MS = 20;
 
 /** Sends `request` (text is latin1), one piece or several, and gathers the answer. Never throws for what the peer does. */
@@ -104,7 +108,8 @@ class AnswerReader {
         this.#onChange = () => {};
         resolve(this.#snapshot());
       };
-      const timer = setTimeout(finish, this.#options.idleMs ?? IDLE_MS);
+      const { idleMs, responses } = this.#options;
+      const timer = setTimeout(finish, idleMs ?? (responses === undefined ? IDLE_MS : KNOWN_IDLE_MS));
       this.#onChange = () => {
         timer.refresh();
         if (this.#isDone()) finish();
