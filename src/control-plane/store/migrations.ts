@@ -123,9 +123,10 @@ const audit: Migration = {
     ) STRICT`.execute(db);
     await sql`CREATE INDEX audit_log_account ON audit_log (account, seq)`.execute(db);
     await sql`CREATE INDEX audit_log_target ON audit_log (target, seq)`.execute(db);
-    for (const what of ["UPDATE", "DELETE"])
-      await sql`CREATE TRIGGER ${sql.id(`audit_log_no_${what.toLowerCase()}`)} BEFORE ${sql.raw(what)} ON audit_log
-        BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END`.execute(db);
+    await sql`CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
+      BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END`.execute(db);
+    await sql`CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
+      BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END`.execute(db);
   },
 };
 
