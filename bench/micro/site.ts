@@ -29,7 +29,7 @@ import { CreditBurner } from "#shared/credit-burner.ts";
 import { createInFlight, InFlight } from "#shared/in-flight-table.ts";
 import { createMetrics, WorkerMetrics } from "#shared/metrics-table.ts";
 import type { FromWorker } from "#shared/messages.ts";
-import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import { type AccountRecord, type KeyRecord, UNNARROWED } from "#shared/principals.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { createTable } from "#shared/shared-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
@@ -68,6 +68,7 @@ export class BenchSite implements Disposable {
   constructor(yaml: string, roles: readonly string[] = [], journalled = true) {
     this.record = {
       id: "key_bench", accountId: ACCOUNT.id, roles, scopes: null, expiresAtMs: null, revoked: false,
+      enabled: true, retiresAtMs: null, narrowing: UNNARROWED, limits: null,
     }; // biome-ignore format: one key
     writeFileSync(join(this.dir, "gateway.yaml"), yaml);
     const settings = loadSettings(join(this.dir, "gateway.yaml"));

@@ -20,6 +20,8 @@ export const ERRORS = {
   token_expired: { status: 401, title: "Token expired", owner: "client", retry: "never" },
   key_revoked: { status: 401, title: "Key revoked", owner: "client", retry: "never" },
   key_expired: { status: 401, title: "Key expired", owner: "client", retry: "never" },
+  key_disabled: { status: 401, title: "Key disabled", owner: "client", retry: "never" },
+  session_revoked: { status: 401, title: "Session revoked", owner: "client", retry: "never" },
   credits_exhausted: { status: 402, title: "Credits exhausted", owner: "client", retry: "never" },
   permission_denied: { status: 403, title: "Permission denied", owner: "client", retry: "never" },
   feature_not_in_plan: { status: 403, title: "Feature not in plan", owner: "client", retry: "never" },

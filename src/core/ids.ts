@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-export type IdPrefix = "acct" | "aud" | "evt" | "grant" | "key" | "req" | "rsv";
+export type IdPrefix = "acct" | "aud" | "evt" | "grant" | "inv" | "key" | "req" | "rsv" | "user";
 
 /** `length` characters of 0-9A-Za-z, uniformly random (rejection sampling, 5.95 bits each). */
 export function randomBase62(length: number): string {

@@ -3,13 +3,14 @@
  * A change is pushed (`messages.ts`), so a worker may keep a record as long as it likes.
  */
 import type { CreditGrant } from "#core/credits.ts";
+import type { WindowKind } from "#core/windows.ts";
 
 export interface AccountRecord {
   readonly id: string;
   /** The id the operator's own systems know; null: only ours. */
   readonly externalId: string | null;
   readonly name: string;
-  readonly state: "active" | "suspended";
+  readonly state: "active" | "suspended" | "deleted";
   /** The account's own plan; null: the token's claim or the default plan decides. */
   readonly plan: string | null;
   /** Where its billing periods begin; milliseconds since 1970. */
@@ -39,6 +40,50 @@ export interface KeyRecord {
   /** Milliseconds since 1970; null: never. */
   readonly expiresAtMs: number | null;
   readonly revoked: boolean;
+  readonly enabled: boolean;
+  /** The secret that was shown was replaced, and is good until then (milliseconds since 1970); null: it is the key's own. */
+  readonly retiresAtMs: number | null;
+  readonly narrowing: KeyNarrowing;
+  readonly limits: OwnLimits | null;
+}
+
+/** What a key is good for; null: everything. */
+export interface KeyNarrowing {
+  /** Names of routes. */
+  readonly routes: readonly string[] | null;
+  readonly methods: readonly string[] | null;
+  /** Addresses and CIDR blocks. */
+  readonly addresses: readonly string[] | null;
+}
+
+export const UNNARROWED: KeyNarrowing = Object.freeze({ routes: null, methods: null, addresses: null });
+
+/** Limits of one key or one member, inside those of the account. */
+export interface OwnLimits {
+  /** Over all requests of the holder; token buckets. */
+  readonly rates: readonly { readonly limit: number; readonly perMs: number; readonly burst: number }[];
+  /** Units of a meter in a window that is counted for such holders. */
+  readonly quotas: readonly { readonly meter: string; readonly limit: number; readonly per: WindowKind }[];
+}
+
+/** A user as tokens name them. */
+interface UserRecord {
+  /** `user_…`. */
+  readonly id: string;
+  /** The token's user claim. */
+  readonly externalId: string;
+  readonly state: "active" | "suspended" | "deleted";
+  /** Tokens issued up to then are refused, and those that do not say when; milliseconds since 1970. null: none are. */
+  readonly notBeforeMs: number | null;
+  /** Sessions whose tokens are refused. */
+  readonly deniedSessions: readonly string[];
+  /** By account id: where the user is a member, as what. */
+  readonly members: Readonly<Record<string, MemberRecord>>;
+}
+
+export interface MemberRecord {
+  readonly roles: readonly string[];
+  readonly limits: OwnLimits | null;
 }
 
 /** A public key of an issuer, as its key set gave it and the key policy let it through. */

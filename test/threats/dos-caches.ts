@@ -9,6 +9,7 @@ import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { digestOf } from "#data-plane/identity/credentials.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import type { FromWorker } from "#shared/messages.ts";
+import { type KeyRecord, UNNARROWED } from "#shared/principals.ts";
 import { openCrowd } from "#test/support/crowd.ts";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
@@ -61,7 +62,18 @@ async function strangersInProcess(): Promise<void> {
   const good = newKey("tg", "live");
   const hash = keyHash(good, pepper);
   let asked = 0;
-  const record = { id: "key_1", accountId: "acct_1", roles: [], scopes: null, expiresAtMs: null, revoked: false };
+  const record: KeyRecord = {
+    id: "key_1",
+    accountId: "acct_1",
+    roles: [],
+    scopes: null,
+    expiresAtMs: null,
+    revoked: false,
+    enabled: true,
+    retiresAtMs: null,
+    narrowing: UNNARROWED,
+    limits: null,
+  };
   const post = (message: FromWorker) => {
     if (message.type !== "ask" || message.question.kind !== "key") return;
     asked++;

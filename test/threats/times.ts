@@ -4,7 +4,7 @@ import { keyHash } from "#core/key-hash.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import type { FromWorker } from "#shared/messages.ts";
-import type { KeyRecord } from "#shared/principals.ts";
+import { type KeyRecord, UNNARROWED } from "#shared/principals.ts";
 import { encodePart } from "#test/support/jwt.ts";
 import { randomOf } from "#test/support/random.ts";
 import { accepts, familyVerifier } from "./jws-verifier.ts";
@@ -26,6 +26,10 @@ const RECORD: KeyRecord = {
   scopes: null,
   expiresAtMs: null,
   revoked: false,
+  enabled: true,
+  retiresAtMs: null,
+  narrowing: UNNARROWED,
+  limits: null,
 };
 
 const PART = encodePart("x".repeat(64));

@@ -8,12 +8,19 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import { anchorOf } from "#control-plane/metering/usage-windows.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
-import type { AccountsTable } from "#control-plane/store/tables.ts";
+import type { AccountsTable } from "#control-plane/store/identity-tables.ts";
 import { ConflictError } from "./conflict.ts";
 
 /** As the store has it. */
 export interface Account extends Omit<AccountRecord, "epoch" | "grants"> {
   readonly createdAtMs: number;
+  readonly email: string | null;
+  readonly deletedAtMs: number | null;
+  readonly seenAtMs: number | null;
+  /** Until when it has its plan, and which comes then; null: for good. */
+  readonly planUntilMs: number | null;
+  readonly planAfter: string | null;
+  readonly trialUntilMs: number | null;
 }
 
 export interface NewAccount {
@@ -93,6 +100,12 @@ export class Accounts {
       created_at: wallMs(),
       billing_anchor_ms: null,
       spend_cap: null,
+      email: null,
+      deleted_ms: null,
+      seen_ms: null,
+      plan_until_ms: null,
+      plan_after: null,
+      trial_until_ms: null,
     };
     return this.#db.transaction().execute(async (trx) => {
       const result = await trx
@@ -201,11 +214,17 @@ function toAccount(row: Omit<Selectable<AccountsTable>, "anchor_since_ms">): Acc
     id: row.id,
     externalId: row.external_id,
     name: row.name,
-    state: row.state,
+    state: row.deleted_ms === null ? row.state : "deleted",
     plan: row.plan,
     anchorMs: anchorOf(row),
     spendCap: row.spend_cap === null ? NO_SPEND_CAP : spendCapOf(row.spend_cap),
     createdAtMs: row.created_at,
+    email: row.email,
+    deletedAtMs: row.deleted_ms,
+    seenAtMs: row.seen_ms,
+    planUntilMs: row.plan_until_ms,
+    planAfter: row.plan_after,
+    trialUntilMs: row.trial_until_ms,
   };
 }
 

@@ -53,6 +53,7 @@ export class Answers {
   }
 }
 
-function keyRecord({ id, accountId, roles, scopes, expiresAtMs, revoked }: ApiKey): KeyRecord {
-  return { id, accountId, roles, scopes, expiresAtMs, revoked };
+function keyRecord(key: ApiKey): KeyRecord {
+  const { id, accountId, roles, scopes, expiresAtMs, revoked, enabled, retiresAtMs, narrowing, limits } = key;
+  return { id, accountId, roles, scopes, expiresAtMs, revoked, enabled, retiresAtMs, narrowing, limits };
 }

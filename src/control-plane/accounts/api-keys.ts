@@ -3,7 +3,7 @@ import { rfc3339, wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
 import { type KeyEnvironment, maskedKey, newKey } from "#core/key-format.ts";
 import { keyHash } from "#core/key-hash.ts";
-import type { KeyRecord } from "#shared/principals.ts";
+import type { KeyRecord, OwnLimits } from "#shared/principals.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
@@ -26,6 +26,19 @@ export interface NewApiKey {
   readonly scopes: readonly string[] | null;
   readonly expiresAtMs: number | null;
 }
+
+/** What a new key begins with. */
+const NEW_KEY = {
+  enabled: 1,
+  routes: null,
+  methods: null,
+  addresses: null,
+  limits: null,
+  created_by: null,
+  used_ms: null,
+  used_ip: null,
+  sealed: null,
+} as const;
 
 export class ApiKeys {
   readonly #db: Database;
@@ -55,6 +68,7 @@ export class ApiKeys {
       created_at: wallMs(),
       expires_at: wanted.expiresAtMs,
       revoked_at: null,
+      ...NEW_KEY,
     };
     const { id, masked } = row;
     const { accountId: account, name, env, roles, scopes, expiresAtMs } = wanted;
@@ -118,15 +132,28 @@ function toApiKey(row: Selectable<Tables["api_keys"]>): ApiKey {
     id: row.id,
     accountId: row.account_id,
     roles: listOf(row.roles),
-    scopes: row.scopes === null ? null : listOf(row.scopes),
+    scopes: listOrNull(row.scopes),
     expiresAtMs: row.expires_at,
     revoked: row.revoked_at !== null,
+    enabled: row.enabled === 1,
+    retiresAtMs: null,
+    narrowing: {
+      routes: listOrNull(row.routes),
+      methods: listOrNull(row.methods),
+      addresses: listOrNull(row.addresses),
+    },
+    // Written by this class from an OwnLimits.
+    limits: row.limits === null ? null : (JSON.parse(row.limits) as OwnLimits),
     masked: row.masked,
     name: row.name,
     env: row.env,
     createdAtMs: row.created_at,
     revokedAtMs: row.revoked_at,
   };
+}
+
+function listOrNull(json: string | null): readonly string[] | null {
+  return json === null ? null : listOf(json);
 }
 
 function listOf(json: string): readonly string[] {

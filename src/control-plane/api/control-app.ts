@@ -37,6 +37,8 @@ export function newControlApp(
     },
     rewriteUrl: (request) => withoutPrefix(request.url ?? "/", services.settings().server.prefix),
   });
+  // Answers are written as the views made them; their schemas document them.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) =>
     (httpPart === "body" ? asWritten : fromText).compile(schema),
   );

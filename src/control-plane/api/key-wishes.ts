@@ -6,7 +6,7 @@ import type { Settings } from "#config/settings.ts";
 import type { ApiKey, NewApiKey } from "#control-plane/accounts/api-keys.ts";
 import type { Caller } from "./caller.ts";
 import { reject } from "./problems.ts";
-import type { OwnKeyBody } from "./schemas.ts";
+import type { OwnKeyBody } from "./key-schemas.ts";
 
 /** Who asks for a key through the self-service endpoints. */
 export interface KeyOwner {

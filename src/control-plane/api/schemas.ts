@@ -1,12 +1,11 @@
-/** Shapes of the control API's inputs. Unknown members are refused. Main thread. */
-import Type from "typebox";
+/** Shapes of the control API's inputs that several endpoints share. Unknown members are refused. Main thread. */
+import Type, { type TSchema } from "typebox";
 import { USAGE_GRAINS } from "#control-plane/metering/usage-grains.ts";
-import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
 
-const strict = { additionalProperties: false } as const;
-const name = Type.String({ minLength: 1, maxLength: 200 });
-const word = Type.String({ minLength: 1, maxLength: 100 });
-const words = Type.Array(word, { maxItems: 100, uniqueItems: true });
+export const strict = { additionalProperties: false } as const;
+export const name = Type.String({ minLength: 1, maxLength: 200 });
+export const word = Type.String({ minLength: 1, maxLength: 100 });
+export const words = Type.Array(word, { maxItems: 100, uniqueItems: true });
 
 export const Page = Type.Object(
   {
@@ -19,6 +18,18 @@ export const Page = Type.Object(
 export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
 
 const time = Type.String({ maxLength: 40 });
+
+/** A time in an answer. */
+export const Time = Type.String({ format: "date-time" });
+
+export function nullable<S extends TSchema>(schema: S) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+/** A list as all endpoints answer it. */
+export function pageOf<S extends TSchema>(item: S, cursor: TSchema = Type.String()) {
+  return Type.Object({ data: Type.Array(item), nextCursor: nullable(cursor) });
+}
 
 export const AuditPage = Type.Object(
   {
@@ -33,44 +44,6 @@ export const AuditPage = Type.Object(
     to: Type.Optional(time),
   },
   strict,
-);
-
-const keyBody = {
-  name: Type.Optional(Type.Union([name, Type.Null()])),
-  env: Type.Optional(Type.Enum([...KEY_ENVIRONMENTS])),
-  roles: Type.Optional(words),
-  scopes: Type.Optional(Type.Union([words, Type.Null()])),
-  /** A duration from now. */
-  expires: Type.Optional(Type.String({ pattern: "^[1-9][0-9]*(s|m|h|d)$" })),
-};
-
-export const OwnKeyBody = Type.Object(keyBody, strict);
-export const KeyBody = Type.Object({ ...keyBody, account: Type.String({ minLength: 1, maxLength: 255 }) }, strict);
-export const KeyPage = Type.Object(
-  { ...Page.properties, account: Type.Optional(Type.String({ maxLength: 255 })) },
-  strict,
-);
-
-export const KeyLookup = Type.Object({ key: Type.String({ minLength: 1, maxLength: 200 }) }, strict);
-
-export const AccountBody = Type.Object(
-  {
-    name,
-    externalId: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])),
-    plan: Type.Optional(Type.Union([word, Type.Null()])),
-  },
-  strict,
-);
-
-export const AccountPatch = Type.Object(
-  {
-    name: Type.Optional(name),
-    plan: Type.Optional(Type.Union([word, Type.Null()])),
-    state: Type.Optional(Type.Enum(["active", "suspended"])),
-    /** Where billing periods begin: RFC 3339, cut to its minute. */
-    billingAnchor: Type.Optional(Type.String({ maxLength: 40 })),
-  },
-  { ...strict, minProperties: 1 },
 );
 
 export const EventsPage = Type.Object(

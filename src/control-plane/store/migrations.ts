@@ -130,11 +130,103 @@ const audit: Migration = {
   },
 };
 
+/** Users and who belongs to which account, sessions, the life of keys, owners of resources, sealed credentials. */
+const identities: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await extendAccounts(db);
+    await createUsers(db);
+    await extendKeys(db);
+    await createResources(db);
+    await sql`CREATE TABLE upstream_credentials (
+      account TEXT NOT NULL REFERENCES accounts (id), upstream TEXT NOT NULL, header TEXT NOT NULL, sealed TEXT NOT NULL,
+      created_ms INTEGER NOT NULL, PRIMARY KEY (account, upstream, header)
+    ) STRICT, WITHOUT ROWID`.execute(db);
+  },
+};
+
+async function extendAccounts(db: Kysely<unknown>): Promise<void> {
+  await sql`ALTER TABLE accounts ADD COLUMN email TEXT`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN deleted_ms INTEGER`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN seen_ms INTEGER`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN plan_until_ms INTEGER`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN plan_after TEXT`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN trial_until_ms INTEGER`.execute(db);
+  await sql`CREATE INDEX accounts_created ON accounts (created_at, id)`.execute(db);
+  await sql`CREATE INDEX accounts_plan_until ON accounts (plan_until_ms) WHERE plan_until_ms IS NOT NULL`.execute(db);
+  await sql`CREATE INDEX api_keys_created ON api_keys (created_at, id)`.execute(db);
+}
+
+async function createUsers(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE users (
+    id TEXT PRIMARY KEY, external_id TEXT NOT NULL UNIQUE, email TEXT, name TEXT,
+    state TEXT NOT NULL CHECK (state IN ('active', 'suspended', 'deleted')), not_before_ms INTEGER,
+    created_ms INTEGER NOT NULL, seen_ms INTEGER
+  ) STRICT`.execute(db);
+  await sql`CREATE UNIQUE INDEX users_email ON users (email) WHERE email IS NOT NULL`.execute(db);
+  await sql`CREATE INDEX users_created ON users (created_ms, id)`.execute(db);
+  await sql`CREATE TABLE members (
+    account TEXT NOT NULL REFERENCES accounts (id), user TEXT NOT NULL REFERENCES users (id), roles TEXT NOT NULL, limits TEXT,
+    created_ms INTEGER NOT NULL, PRIMARY KEY (account, user)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX members_user ON members (user)`.execute(db);
+  await sql`CREATE TABLE invitations (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES accounts (id), email TEXT, roles TEXT NOT NULL, hash TEXT NOT NULL UNIQUE,
+    created_ms INTEGER NOT NULL, created_by TEXT, expires_ms INTEGER NOT NULL, accepted_ms INTEGER, accepted_by TEXT, revoked_ms INTEGER
+  ) STRICT`.execute(db);
+  await sql`CREATE INDEX invitations_account ON invitations (account, created_ms)`.execute(db);
+  await sql`CREATE TABLE sessions (
+    user TEXT NOT NULL REFERENCES users (id), id TEXT NOT NULL, issuer TEXT NOT NULL, account TEXT NOT NULL, actor TEXT, ip TEXT,
+    issued_ms INTEGER, expires_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, denied_ms INTEGER,
+    PRIMARY KEY (user, id)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX sessions_expires ON sessions (expires_ms)`.execute(db);
+}
+
+async function extendKeys(db: Kysely<unknown>): Promise<void> {
+  await sql`ALTER TABLE api_keys ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN routes TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN methods TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN addresses TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN limits TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN created_by TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN used_ms INTEGER`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN used_ip TEXT`.execute(db);
+  await sql`ALTER TABLE api_keys ADD COLUMN sealed TEXT`.execute(db);
+  await sql`CREATE TABLE api_key_old_secrets (
+    hash TEXT PRIMARY KEY, key TEXT NOT NULL REFERENCES api_keys (id), masked TEXT NOT NULL, retires_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX api_key_old_secrets_key ON api_key_old_secrets (key)`.execute(db);
+  await sql`CREATE TABLE api_key_imports (
+    key TEXT PRIMARY KEY REFERENCES api_keys (id), kind TEXT NOT NULL CHECK (kind IN ('sha256', 'bcrypt', 'scrypt')),
+    digest TEXT NOT NULL, start TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX api_key_imports_digest ON api_key_imports (digest)`.execute(db);
+  await sql`CREATE INDEX api_key_imports_start ON api_key_imports (start)`.execute(db);
+}
+
+async function createResources(db: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE resources (
+    kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL REFERENCES accounts (id), user TEXT NOT NULL,
+    created_ms INTEGER NOT NULL, PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX resources_account ON resources (account, created_ms)`.execute(db);
+  await sql`CREATE TABLE resource_grants (
+    kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL REFERENCES accounts (id),
+    access TEXT NOT NULL CHECK (access IN ('read', 'write')), created_ms INTEGER NOT NULL, PRIMARY KEY (kind, id, account)
+  ) STRICT, WITHOUT ROWID`.execute(db);
+}
+
 /** Name of the fact that says from which moment on (ms since 1970) the ledger's rows are by the minute; there is none when all are. */
 export const MINUTES_SINCE_FACT = "usage-by-minute-since";
 
 const provider: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ "0001-first": first, "0002-minutes": minutes, "0003-audit": audit }),
+  getMigrations: () =>
+    Promise.resolve({
+      "0001-first": first,
+      "0002-minutes": minutes,
+      "0003-audit": audit,
+      "0004-identities": identities,
+    }),
 };
 
 /** Brings the schema up to date, or throws and leaves it as it was. `upTo` stops behind a step: a store of an older version, for tests. */

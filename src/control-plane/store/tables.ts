@@ -4,39 +4,19 @@
  */
 import type { Generated } from "kysely";
 import type { UsageOp } from "#shared/counter-shapes.ts";
-
-export interface AccountsTable {
-  readonly id: string;
-  external_id: string | null;
-  name: string;
-  state: "active" | "suspended";
-  plan: string | null;
-  readonly created_at: number;
-  /** null: the minute it was created in. */
-  billing_anchor_ms: Generated<number | null>;
-  /** As `usage_shapes.since_ms`, for the billing periods of this anchor; null: always. */
-  anchor_since_ms: Generated<number | null>;
-  /** JSON of `SpendCap`; null: none. */
-  spend_cap: Generated<string | null>;
-}
-
-export interface ApiKeysTable {
-  readonly id: string;
-  readonly account_id: string;
-  /** `keyHash` of the secret, base64url. */
-  readonly hash: string;
-  /** What lists show. */
-  readonly masked: string;
-  readonly name: string | null;
-  readonly env: "live" | "test" | "dev";
-  /** JSON list. */
-  readonly roles: string;
-  /** JSON list; null: not narrowed. */
-  readonly scopes: string | null;
-  readonly created_at: number;
-  readonly expires_at: number | null;
-  revoked_at: number | null;
-}
+import type {
+  AccountsTable,
+  UsersTable,
+  MembersTable,
+  InvitationsTable,
+  SessionsTable,
+  ApiKeysTable,
+  ApiKeyOldSecretsTable,
+  ApiKeyImportsTable,
+  ResourcesTable,
+  ResourceGrantsTable,
+  UpstreamCredentialsTable,
+} from "./identity-tables.ts";
 
 /**
  * The ledger, the truth of all usage: units by account, meter, minute and what they were for. `op` add: units are the sum; max: the
@@ -230,7 +210,16 @@ export interface FactsTable {
 
 export interface Tables {
   readonly accounts: AccountsTable;
+  readonly users: UsersTable;
+  readonly members: MembersTable;
+  readonly invitations: InvitationsTable;
+  readonly sessions: SessionsTable;
   readonly api_keys: ApiKeysTable;
+  readonly api_key_old_secrets: ApiKeyOldSecretsTable;
+  readonly api_key_imports: ApiKeyImportsTable;
+  readonly resources: ResourcesTable;
+  readonly resource_grants: ResourceGrantsTable;
+  readonly upstream_credentials: UpstreamCredentialsTable;
   readonly usage: UsageTable;
   readonly usage_windows: UsageWindowsTable;
   readonly usage_shapes: UsageShapesTable;

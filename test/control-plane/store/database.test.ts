@@ -67,7 +67,7 @@ test("a file that is no store is refused by name and left as it is", async () =>
 test.each([
   [
     "a key of no account",
-    "INSERT INTO api_keys VALUES ('k', 'nobody', 'h', 'm', NULL, 'live', '[]', NULL, 0, NULL, NULL)",
+    "INSERT INTO api_keys (id, account_id, hash, masked, env, roles, created_at) VALUES ('k', 'nobody', 'h', 'm', 'live', '[]', 0)",
   ],
   ["an account in no known state", "INSERT INTO accounts (id, name, state, created_at) VALUES ('a', 'n', 'paused', 0)"],
   ["units that are no integer", "INSERT INTO usage VALUES ('a', 'm', 0, 'r', 'k', '', 200, 'add', 1.5, 1, 0)"],
