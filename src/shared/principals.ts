@@ -66,26 +66,6 @@ export interface OwnLimits {
   readonly quotas: readonly { readonly meter: string; readonly limit: number; readonly per: WindowKind }[];
 }
 
-/** A user as tokens name them. */
-interface UserRecord {
-  /** `user_…`. */
-  readonly id: string;
-  /** The token's user claim. */
-  readonly externalId: string;
-  readonly state: "active" | "suspended" | "deleted";
-  /** Tokens issued up to then are refused, and those that do not say when; milliseconds since 1970. null: none are. */
-  readonly notBeforeMs: number | null;
-  /** Sessions whose tokens are refused. */
-  readonly deniedSessions: readonly string[];
-  /** By account id: where the user is a member, as what. */
-  readonly members: Readonly<Record<string, MemberRecord>>;
-}
-
-export interface MemberRecord {
-  readonly roles: readonly string[];
-  readonly limits: OwnLimits | null;
-}
-
 /** A public key of an issuer, as its key set gave it and the key policy let it through. */
 export interface PublicKey {
   readonly kid: string | null;
