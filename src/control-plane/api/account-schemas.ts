@@ -1,6 +1,17 @@
-/** Shapes of what is asked of accounts. Main thread. */
+/** Shapes of what is asked of accounts, and of accounts in answers. Main thread. */
 import Type from "typebox";
-import { name, strict, word } from "./schemas.ts";
+import { name, nullable, strict, Time, word } from "./schemas.ts";
+
+/** As `accountView` makes it. */
+export const AccountAnswer = Type.Object({
+  id: Type.String(),
+  externalId: nullable(Type.String()),
+  name: Type.String(),
+  state: Type.Enum(["active", "suspended", "deleted"]),
+  plan: nullable(Type.String()),
+  billingAnchor: Time,
+  createdAt: Time,
+});
 
 export const AccountBody = Type.Object(
   {

@@ -3,6 +3,7 @@
  * owner-only ops socket to the command line; with no gateway running, the command line calls the same application in process.
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
+import Type from "typebox";
 import type { Actor } from "#control-plane/audit/acting.ts";
 import { registerAccounts } from "./accounts-admin.ts";
 import { registerAudit } from "./audit-api.ts";
@@ -12,6 +13,7 @@ import { registerBillingAdmin } from "./billing-admin.ts";
 import { newControlApp } from "./control-app.ts";
 import { registerHealth } from "./health.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
+import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { registerEventList } from "./event-list.ts";
 import { registerReconcile } from "./reconcile-api.ts";
@@ -20,6 +22,12 @@ import { registerUsage } from "./usage-admin.ts";
 
 /** Served without the admin token; whatever is added needs it. */
 const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics"]);
+
+const readMetrics = operation(
+  { id: "getMetrics", summary: "Read metrics in Prometheus' text format", tag: "Gateway" },
+  {},
+  { 200: Type.String({ contentMediaType: "text/plain" }) },
+);
 
 export interface AdminParts {
   readonly services: Services;
@@ -46,7 +54,7 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   });
   registerHealth(app, parts.ready);
   if (metrics !== null) {
-    app.get("/metrics", async (_request, reply) => {
+    app.get("/metrics", readMetrics, async (_request, reply) => {
       const { contentType, text } = await metrics();
       return reply.header("content-type", contentType).send(text);
     });

@@ -8,7 +8,9 @@ import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import { rfc3339 } from "#core/clock.ts";
 import { BackupFault, type BackupMade, backUp } from "#control-plane/store/backup.ts";
+import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
+import { Time } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 const BackupBody = Type.Object(
@@ -16,9 +18,22 @@ const BackupBody = Type.Object(
   { additionalProperties: false },
 );
 
+const BackupAnswer = Type.Object({
+  dir: Type.String(),
+  cutAt: Time,
+  files: Type.Integer(),
+  bytes: Type.Integer(),
+});
+
+const makeBackup = operation(
+  { id: "makeBackup", summary: "Copy the data folder while it is in use", tag: "Gateway" },
+  { body: BackupBody },
+  { 201: BackupAnswer },
+);
+
 export function registerBackup(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.post("/admin/backup", { schema: { body: BackupBody } }, async (request, reply) => {
+  app.post("/admin/backup", makeBackup, async (request, reply) => {
     const { dir } = request.body;
     if (!isAbsolute(dir)) reject("malformed_request", "backup:dir", `Expected an absolute path in dir, got "${dir}"`);
     const { cutMs, ...made } = await orReject(backUp(services.settings().store, resolve(dir)));

@@ -1,8 +1,11 @@
 /** Shapes of the inputs about usage, credits and spend caps. Unknown members are refused. Main thread. */
-import Type from "typebox";
+import Type, { type TSchema } from "typebox";
 import { INTERVALS } from "#control-plane/metering/timeseries.ts";
 import { VALUE_MAX } from "#control-plane/metering/usage-event-reader.ts";
 import { GRANT_SOURCES } from "#control-plane/credits/grants.ts";
+
+/** Largest list of events. */
+export const EVENTS_MAX = 1000;
 
 const strict = { additionalProperties: false } as const;
 const id = Type.String({ minLength: 1, maxLength: 255 });
@@ -41,6 +44,42 @@ export const ReservationBody = Type.Object(
   },
   strict,
 );
+
+const eventMembers = {
+  specversion: Type.Optional(Type.Literal("1.0")),
+  id,
+  source: id,
+  /** A meter. */
+  type: meter,
+  /** The account, by our id or the operator's. */
+  subject: Type.Optional(id),
+  time: Type.Optional(time),
+  datacontenttype: Type.Optional(Type.String()),
+  dataschema: Type.Optional(Type.String()),
+  data: Type.Optional(
+    Type.Object(
+      {
+        value: Type.Optional(Type.Integer({ minimum: -VALUE_MAX, maximum: VALUE_MAX })),
+        key: Type.Optional(id),
+        user: Type.Optional(id),
+        route: Type.Optional(id),
+        corrects: Type.Optional(id),
+        reason: Type.Optional(id),
+      },
+      strict,
+    ),
+  ),
+};
+const PlainEvent = Type.Object(eventMembers, strict);
+const CloudEvent = Type.Object({ ...eventMembers, specversion: Type.Literal("1.0") });
+const listOf = (event: TSchema) => Type.Array(event, { minItems: 1, maxItems: EVENTS_MAX });
+
+/** Usage that is reported, by media type. `usage-event-reader.ts` reads it, so that one bad event does not hinder the others. */
+export const EVENT_BODIES = {
+  "application/json": Type.Union([PlainEvent, listOf(PlainEvent)]),
+  "application/cloudevents+json": CloudEvent,
+  "application/cloudevents-batch+json": listOf(CloudEvent),
+};
 
 export const ConfirmBody = Type.Object(
   { units: Type.Optional(Type.Integer({ minimum: 0, maximum: VALUE_MAX })) },

@@ -6,22 +6,69 @@ import { rfc3339, wallMs } from "#core/clock.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { GrantState, GrantWish } from "#control-plane/credits/grants.ts";
+import { CreditsAnswer, GrantAnswer, SpendCapAnswer } from "./billing-answers.ts";
 import { GrantBody, SpendCapBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
+import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
-import { IdParams, Page } from "./schemas.ts";
+import { IdParams, Page, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
 
+const params = IdParams;
+
+const readOwnCredits = operation(
+  { id: "getCredits", summary: "Show credits that are left", tag: "Billing" },
+  {},
+  { 200: CreditsAnswer },
+);
+const readOwnCap = operation(
+  { id: "getSpendCap", summary: "Show what may be spent beyond the limits", tag: "Billing" },
+  {},
+  { 200: SpendCapAnswer },
+);
+const setOwnCap = operation(
+  { id: "setSpendCap", summary: "Set what may be spent beyond the limits", tag: "Billing" },
+  { body: SpendCapBody },
+  { 200: SpendCapAnswer },
+);
+const listGrants = operation(
+  { id: "listAccountCredits", summary: "List an account's grants of credits", tag: "Billing" },
+  { params, querystring: Page },
+  { 200: pageOf(GrantAnswer) },
+);
+const giveGrant = operation(
+  { id: "grantCredits", summary: "Grant credits to an account", tag: "Billing" },
+  { params, body: GrantBody },
+  { 200: GrantAnswer, 201: GrantAnswer },
+);
+const voidGrant = operation(
+  { id: "voidCredits", summary: "Take back what is left of a grant", tag: "Billing" },
+  { params },
+  { 200: GrantAnswer },
+);
+const readCap = operation(
+  { id: "getAccountSpendCap", summary: "Show what an account may spend beyond its limits", tag: "Billing" },
+  { params },
+  { 200: SpendCapAnswer },
+);
+const writeCap = operation(
+  { id: "setAccountSpendCap", summary: "Set what an account may spend beyond its limits", tag: "Billing" },
+  { params, body: SpendCapBody },
+  { 200: SpendCapAnswer },
+);
+
 export function registerOwnCredits(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.get("/billing/credits", async (request) => {
+  app.get("/billing/credits", readOwnCredits, async (request) => {
     const { account } = await callerOf(request, services);
     const { balance, grants } = await services.grants.left(account.id);
     return { account: account.id, balance, grants: grants.map(grantView) };
   });
-  app.get("/billing/spend-cap", async (request) => capView(services, (await callerOf(request, services)).account));
-  app.put("/billing/spend-cap", { schema: { body: SpendCapBody } }, async (request) => {
+  app.get("/billing/spend-cap", readOwnCap, async (request) =>
+    capView(services, (await callerOf(request, services)).account),
+  );
+  app.put("/billing/spend-cap", setOwnCap, async (request) => {
     const { account, keyId, scopes } = await callerOf(request, services);
     // Given away for little, it must not lift what bounds the bill.
     if (keyId !== null && scopes !== null)
@@ -34,8 +81,7 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   const accountOf = async (id: string): Promise<Account> =>
     (await services.accounts.find(id)) ?? reject("not_found", "account:id", `No account ${id}`);
-  const params = IdParams;
-  app.get("/admin/accounts/:id/credits", { schema: { params, querystring: Page } }, async (request) => {
+  app.get("/admin/accounts/:id/credits", listGrants, async (request) => {
     const { id } = await accountOf(request.params.id);
     const { limit, cursor } = request.query;
     await services.grants.usable(id);
@@ -43,19 +89,19 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
     const shown = found.slice(0, limit);
     return { data: shown.map(grantView), nextCursor: found.length > limit ? (shown.at(-1)?.row.id ?? null) : null };
   });
-  app.post("/admin/accounts/:id/credits", { schema: { params, body: GrantBody } }, async (request, reply) => {
+  app.post("/admin/accounts/:id/credits", giveGrant, async (request, reply) => {
     const { id } = await accountOf(request.params.id);
     const { grant, made } = await services.grants.give(id, wishOf(request.body));
     return reply.code(made ? 201 : 200).send(grantView(grant));
   });
-  app.delete("/admin/credits/:id", { schema: { params } }, async (request) => {
+  app.delete("/admin/credits/:id", voidGrant, async (request) => {
     const grant = await services.grants.void(request.params.id);
     return grant === null ? reject("not_found", "credits:id", `No grant ${request.params.id}`) : grantView(grant);
   });
-  app.get("/admin/accounts/:id/spend-cap", { schema: { params } }, async (request) =>
+  app.get("/admin/accounts/:id/spend-cap", readCap, async (request) =>
     capView(services, await accountOf(request.params.id)),
   );
-  app.put("/admin/accounts/:id/spend-cap", { schema: { params, body: SpendCapBody } }, async (request) =>
+  app.put("/admin/accounts/:id/spend-cap", writeCap, async (request) =>
     setCap(services, await accountOf(request.params.id), request.body),
   );
 }

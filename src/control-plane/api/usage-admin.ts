@@ -3,16 +3,24 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { usageRows } from "#control-plane/metering/usage.ts";
+import { UsageRowsAnswer } from "./billing-answers.ts";
 import { accountOr404 } from "./found.ts";
+import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { UsageQuery } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
 const DAY_MS = 86_400_000;
 
+const listUsage = operation(
+  { id: "listUsage", summary: "Read the ledger by account, key, route, meter and time", tag: "Usage" },
+  { querystring: UsageQuery },
+  { 200: UsageRowsAnswer },
+);
+
 export function registerUsage(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.get("/admin/usage", { schema: { querystring: UsageQuery } }, async (request) => {
+  app.get("/admin/usage", listUsage, async (request) => {
     const { account, from, to, limit, by } = request.query;
     const accountId = account === undefined ? null : (await accountOr404(services, account)).id;
     const now = wallMs();

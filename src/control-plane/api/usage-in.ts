@@ -10,16 +10,39 @@ import { parseDuration } from "#core/units.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import type { EventResult } from "#control-plane/metering/usage-events.ts";
 import type { ReservationRow } from "#control-plane/metering/reservation-store.ts";
-import { ConfirmBody, ReservationBody } from "./billing-schemas.ts";
+import { EventResultsAnswer, ReservationAnswer } from "./billing-answers.ts";
+import { ConfirmBody, EVENT_BODIES, EVENTS_MAX, ReservationBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
+import { operation } from "./operation.ts";
 import { reject, rejectWith } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
-/** Largest list of events. */
-const EVENTS_MAX = 1000;
 const EVENTS_BYTES_MAX = 1024 * 1024;
 const HOLD_MS_MAX = 24 * 3_600_000;
+
+const tag = "Usage";
+
+const reserveUnits = operation(
+  {
+    id: "reserveUnits",
+    summary: "Set units aside for work that is measured later",
+    tag,
+    errors: ["credits_exhausted", "quota_exceeded", "not_found"],
+  },
+  { body: ReservationBody },
+  { 201: ReservationAnswer },
+);
+const confirmReservation = operation(
+  { id: "confirmReservation", summary: "Count what a reservation came to", tag, errors: ["conflict"] },
+  { params: IdParams, body: ConfirmBody },
+  { 200: ReservationAnswer },
+);
+const releaseReservation = operation(
+  { id: "releaseReservation", summary: "Give the units of a reservation back", tag, errors: ["conflict"] },
+  { params: IdParams },
+  { 200: ReservationAnswer },
+);
 
 /**
  * Answers 200 when every event counts or counted before, 207 when some are rejected, 400 when all are; always with a result for each.
@@ -28,10 +51,15 @@ const HOLD_MS_MAX = 24 * 3_600_000;
 export function registerEvents(
   app: FastifyInstance,
   services: Services,
-  path: string,
+  { path, id }: { readonly path: string; readonly id: string },
   account: (request: FastifyRequest) => Promise<Account | null>,
 ): void {
-  app.post(path, { bodyLimit: EVENTS_BYTES_MAX }, async (request, reply) => {
+  const reportUsage = operation(
+    { id, summary: "Report usage that HTTP does not show", tag },
+    { bodies: EVENT_BODIES },
+    { 200: EventResultsAnswer, 207: EventResultsAnswer },
+  );
+  app.post(path, { ...reportUsage, bodyLimit: EVENTS_BYTES_MAX }, async (request, reply) => {
     const type = request.headers["content-type"] ?? "";
     const form = type.toLowerCase().startsWith("application/cloudevents") ? "cloudevents" : "plain";
     const events = eventsOf(request.body, type);
@@ -74,7 +102,7 @@ function eventsOf(body: unknown, type: string): readonly unknown[] {
 
 export function registerReservations(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.post("/usage/reservations", { schema: { body: ReservationBody } }, async (request, reply) => {
+  app.post("/usage/reservations", reserveUnits, async (request, reply) => {
     const { meter, units, account: named, key, user, route, expires } = request.body;
     checkMeter(services, meter);
     const account =
@@ -92,11 +120,11 @@ export function registerReservations(plain: FastifyInstance, services: Services)
   const preValidation = async (request: FastifyRequest) => {
     request.body ??= {};
   };
-  const confirming = { schema: { params: IdParams, body: ConfirmBody }, preValidation };
+  const confirming = { ...confirmReservation, preValidation };
   app.post("/usage/reservations/:id/confirm", confirming, async (request) =>
     viewOrReject(await services.reservations.confirm(request.params.id, request.body.units ?? null)),
   );
-  app.post("/usage/reservations/:id/release", { schema: { params: IdParams } }, async (request) =>
+  app.post("/usage/reservations/:id/release", releaseReservation, async (request) =>
     viewOrReject(await services.reservations.release(request.params.id)),
   );
 }
