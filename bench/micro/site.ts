@@ -13,6 +13,7 @@ import { Gate } from "#data-plane/gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
+import { Sightings } from "#data-plane/identity/sightings.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
@@ -98,7 +99,8 @@ export class BenchSite implements Disposable {
     const verifier = new TokenVerifier(settings.identity.issuers, {}, () => Promise.resolve());
     const link: ControlLink = new ControlLink((message) => this.#answer(link, message));
     const identifier = new Identifier(new Directory(link, PEPPER), verifier);
-    this.gate = new Gate({ identifier, admitter: this.admitter, settler: this.settler }, this.runtime);
+    const sightings = new Sightings(() => undefined);
+    this.gate = new Gate({ identifier, sightings, admitter: this.admitter, settler: this.settler }, this.runtime);
   }
 
   /** As the control plane would. */

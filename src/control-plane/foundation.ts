@@ -15,6 +15,7 @@ import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
@@ -57,6 +58,7 @@ export class Foundation {
   readonly slotsBuffer = createTable(SLOT_ENTRIES, 1);
   readonly keySets: IssuerKeySets;
   readonly localIssuer: LocalIssuer;
+  readonly lastSeen: LastSeen;
   readonly pepper: Uint8Array;
   readonly journalDir: string;
   /** Names this run in the names of its journal segments. */
@@ -86,6 +88,7 @@ export class Foundation {
     this.lock = lock;
     this.db = db;
     this.localIssuer = localIssuer;
+    this.lastSeen = new LastSeen(db, log);
     this.pepper = pepper;
     this.ledger = ledger;
     this.counters = counters;
@@ -153,6 +156,7 @@ export class Foundation {
 
   async close(): Promise<void> {
     this.keySets.stop();
+    await this.lastSeen.settled();
     await this.db.destroy();
     this.lock.release();
   }

@@ -117,8 +117,9 @@ export class Gateway {
       logLevel: parts.logLevel,
     };
     const answer = answers.answer.bind(answers);
+    const seen = foundation.lastSeen.take.bind(foundation.lastSeen);
     this.#fleet = new Fleet(
-      { entry: parts.workerEntry, start, log: parts.log, answer, keySets: () => keySets.current() },
+      { entry: parts.workerEntry, start, log: parts.log, answer, keySets: () => keySets.current(), seen },
       this.#snapshot,
     );
   }

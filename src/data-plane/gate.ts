@@ -13,6 +13,7 @@ import type { Exchange, Passage, Verdict } from "./exchange.ts";
 import { readCredential } from "#data-plane/identity/credentials.ts";
 import type { Identifier } from "#data-plane/identity/identify.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
+import type { Sightings } from "#data-plane/identity/sightings.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
 import { authorize, dependsOnPath } from "#data-plane/policy/authorize.ts";
@@ -35,6 +36,7 @@ interface Routed {
 
 export interface GateParts {
   readonly identifier: Identifier;
+  readonly sightings: Sightings;
   readonly admitter: Admitter;
   readonly settler: Settler;
 }
@@ -98,6 +100,7 @@ export class Gate {
     if (charged && !this.#parts.settler.healthy && runtime.settings.metering.onJournalFailure === "refuse")
       return refusedAt(METERING_DOWN, routed);
     const clientAddress = clientAddressOf(exchange.peer, head, runtime.trustedProxies);
+    if (principal !== null) this.#parts.sightings.note(principal, clientAddress);
     const applicant = { runtime, route, principal, clientAddress, requestId, rawHeaders: head.raw };
     const admission = this.#parts.admitter.admit(applicant);
     if ("code" in admission) return refusedAt(admission, routed);

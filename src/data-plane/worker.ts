@@ -19,6 +19,7 @@ import { Gate } from "./gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
+import { SIGHTING_MS, Sightings } from "#data-plane/identity/sightings.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
@@ -70,8 +71,10 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const pools = new Pools();
   const control = controlPool(start.controlSocket);
   const traces = new TraceIds();
+  const sightings = new Sightings((seen) => post({ type: "seen", seen }));
+  setInterval(() => sightings.flush(), SIGHTING_MS).unref();
   const gate = new Gate(
-    { identifier: new Identifier(directory, verifier), admitter, settler },
+    { identifier: new Identifier(directory, verifier), sightings, admitter, settler },
     buildRuntime(start.snapshot, pools, control, traces),
   );
   const filesMax = openFilesMax();
@@ -121,9 +124,10 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         post({ type: "done", seq: message.seq });
         break;
       case "drain":
-        void Promise.all([doors?.close(), front?.close(), lane.drain()]).then(() =>
-          post({ type: "done", seq: message.seq }),
-        );
+        void Promise.all([doors?.close(), front?.close(), lane.drain()]).then(() => {
+          sightings.flush();
+          post({ type: "done", seq: message.seq });
+        });
         break;
       case "answer":
         link.answered(message.id, message.answer);

@@ -72,8 +72,22 @@ export type ToWorker =
   /** The question could not be answered; the request is refused with 503. */
   | { readonly type: "answer-failed"; readonly id: number };
 
+/** Who was seen making requests. */
+export interface Seen {
+  readonly keys: readonly SeenKey[];
+}
+
+export interface SeenKey {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  /** The client's. */
+  readonly address: string;
+}
+
 export type FromWorker =
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "listen-failed"; readonly reason: string }
   | { readonly type: "done"; readonly seq: number }
-  | { readonly type: "ask"; readonly id: number; readonly question: Question };
+  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | { readonly type: "seen"; readonly seen: Seen };

@@ -57,6 +57,7 @@ function startFleet(fixture: string): {
         ticketKeys: new Uint8Array(48),
         logLevel: "silent",
       },
+      seen: () => undefined,
       log: pino({ level: "info" }, { write }),
       answer: () => Promise.resolve({ kind: "account", account: null }),
       keySets: () => ({}),

@@ -110,6 +110,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     keyId: "key_1",
     plan,
     claims: {},
+    sighting: { atMs: 0 },
     ...part,
   };
 }

@@ -16,6 +16,11 @@ export interface ApiKey extends KeyRecord {
   readonly env: KeyEnvironment;
   readonly createdAtMs: number;
   readonly revokedAtMs: number | null;
+  /** `users.external_id` or the id of a key; null: an operator. */
+  readonly createdBy: string | null;
+  /** When and from where it was last used, within seconds; null: it was not. */
+  readonly usedAtMs: number | null;
+  readonly usedFrom: string | null;
 }
 
 export interface NewApiKey {
@@ -149,6 +154,9 @@ function toApiKey(row: Selectable<Tables["api_keys"]>): ApiKey {
     env: row.env,
     createdAtMs: row.created_at,
     revokedAtMs: row.revoked_at,
+    createdBy: row.created_by,
+    usedAtMs: row.used_ms,
+    usedFrom: row.used_ip,
   };
 }
 

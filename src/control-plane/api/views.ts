@@ -28,6 +28,8 @@ export function keyView(key: ApiKey): Record<string, unknown> {
     createdAt: rfc3339(key.createdAtMs),
     expiresAt: key.expiresAtMs === null ? null : rfc3339(key.expiresAtMs),
     revokedAt: key.revokedAtMs === null ? null : rfc3339(key.revokedAtMs),
+    lastUsedAt: key.usedAtMs === null ? null : rfc3339(key.usedAtMs),
+    lastUsedFrom: key.usedFrom,
   };
 }
 

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { CounterTable } from "#shared/counter-table.ts";
-import type { Answer, Invalidation, Question, Snapshot, WorkerStart } from "#shared/messages.ts";
+import type { Answer, Invalidation, Question, Seen, Snapshot, WorkerStart } from "#shared/messages.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
 import { takeLeftBehind } from "#shared/in-flight-table.ts";
 import { segmentFile } from "#shared/segment-name.ts";
@@ -29,6 +29,8 @@ export interface FleetParts {
   readonly log: Logger;
   readonly answer: (question: Question) => Promise<Answer>;
   readonly keySets: () => KeySets;
+  /** Hears who was seen. */
+  readonly seen: (seen: Seen) => void;
 }
 
 export class Fleet {
@@ -123,6 +125,7 @@ export class Fleet {
     };
     const worker = new WorkerLink(this.#parts.entry, start, {
       answer: this.#parts.answer,
+      seen: this.#parts.seen,
       failed: (error) =>
         this.#parts.log.error({ event: "worker-failed", worker: index, err: error }, "A worker failed"),
       exited: (code) => this.#exited(worker, code),

@@ -1,6 +1,6 @@
 /** One worker thread as the main thread sees it: messages out with their acknowledgement, questions in. Main thread. */
 import { Worker } from "node:worker_threads";
-import type { Answer, FromWorker, Question, ToWorker, WorkerStart } from "#shared/messages.ts";
+import type { Answer, FromWorker, Question, Seen, ToWorker, WorkerStart } from "#shared/messages.ts";
 
 /** A message that the worker acknowledges, before it has its number. */
 type Order =
@@ -8,6 +8,7 @@ type Order =
 
 export interface WorkerEvents {
   readonly answer: (question: Question) => Promise<Answer>;
+  readonly seen: (seen: Seen) => void;
   readonly failed: (error: unknown) => void;
   readonly exited: (code: number) => void;
 }
@@ -67,6 +68,9 @@ export class WorkerLink {
         break;
       case "ask":
         void this.#answer(message.id, message.question);
+        break;
+      case "seen":
+        this.#events.seen(message.seen);
         break;
     }
   }

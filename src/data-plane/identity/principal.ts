@@ -6,6 +6,7 @@
 import type { PlanSettings, Settings } from "#config/settings.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
+import type { Sighting } from "./sightings.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
 
 export interface Principal {
@@ -24,6 +25,7 @@ export interface Principal {
   readonly plan: PlanSettings;
   /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
   readonly claims: Readonly<Record<string, string>>;
+  readonly sighting: Sighting;
 }
 
 export function principalOfKey(key: KeyRecord, account: AccountRecord, settings: Settings): Principal {
@@ -38,6 +40,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     keyId: key.id,
     plan: planOf(account, null, settings),
     claims: {},
+    sighting: { atMs: 0 },
   };
 }
 
@@ -55,6 +58,7 @@ export function principalOfToken(token: VerifiedToken, account: AccountRecord, s
     keyId: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
     claims: limitClaims(token, settings),
+    sighting: { atMs: 0 },
   };
 }
 

@@ -1,0 +1,39 @@
+/**
+ * When and from where keys were last used, as workers tell it in batches. Main thread. Each batch is one transaction; times only go
+ * forward, so that the order in which workers tell does not matter.
+ */
+import type { Logger } from "pino";
+import type { Seen } from "#shared/messages.ts";
+import { connectionOf, type Database } from "#control-plane/store/database.ts";
+
+const KEY_SEEN = `UPDATE api_keys SET used_ms = @atMs, used_ip = @address WHERE id = @id AND coalesce(used_ms, 0) < @atMs`;
+
+export class LastSeen {
+  readonly #db: Database;
+  readonly #log: Logger;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(db: Database, log: Logger) {
+    this.#db = db;
+    this.#log = log;
+  }
+
+  /** Writes it down, after what was told before. A batch that cannot be written is logged and lost. */
+  take(seen: Seen): void {
+    const fault = (error: unknown) =>
+      this.#log.error({ event: "seen-failed", err: error }, "Cannot write down who was seen");
+    this.#written = this.#written.then(() => this.#write(seen)).catch(fault);
+  }
+
+  /** Resolves when all that was told is written. */
+  settled(): Promise<void> {
+    return this.#written;
+  }
+
+  async #write({ keys }: Seen): Promise<void> {
+    await this.#db.transaction().execute(async () => {
+      const key = connectionOf(this.#db).prepare(KEY_SEEN);
+      for (const { id, atMs, address } of keys) key.run({ id, atMs, address });
+    });
+  }
+}

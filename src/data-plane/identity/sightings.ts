@@ -1,0 +1,46 @@
+/**
+ * Who was seen making requests, and from where: noted here, told to the main thread in batches, which writes it down. Worker thread.
+ * A caller is noted once in a while, not with each request; what is noted and not told yet is lost when the process is killed.
+ */
+import { wallMs } from "#core/clock.ts";
+import type { Seen, SeenKey } from "#shared/messages.ts";
+import type { Principal } from "./principal.ts";
+
+/** How often one caller is noted, and how often what is noted is told. */
+export const SIGHTING_MS = 10_000;
+/** What is noted until it is told; what comes beyond is told at once. */
+const KEYS_MAX = 2000;
+
+/** When a principal was noted last; the one thing about it that changes. */
+export interface Sighting {
+  /** Milliseconds since 1970. */
+  atMs: number;
+}
+
+export class Sightings {
+  readonly #tell: (seen: Seen) => void;
+  readonly #keys = new Map<string, SeenKey>();
+
+  constructor(tell: (seen: Seen) => void) {
+    this.#tell = tell;
+  }
+
+  /** Costs a comparison for all but the first request in `SIGHTING_MS`; `address` is the client's. */
+  note(principal: Principal, address: string): void {
+    const nowMs = wallMs();
+    const { sighting } = principal;
+    // A clock that was put back would otherwise hide everybody until it is where it was.
+    if (nowMs < sighting.atMs + SIGHTING_MS && nowMs >= sighting.atMs) return;
+    sighting.atMs = nowMs;
+    const { keyId } = principal;
+    if (keyId !== null) this.#keys.set(keyId, { id: keyId, atMs: nowMs, address });
+    if (this.#keys.size >= KEYS_MAX) this.flush();
+  }
+
+  /** Tells what there is. */
+  flush(): void {
+    if (this.#keys.size === 0) return;
+    this.#tell({ keys: [...this.#keys.values()] });
+    this.#keys.clear();
+  }
+}

@@ -1,0 +1,50 @@
+/** Callers are noted once in a while and told in batches: nobody is hidden by a clock that is put back, and nothing grows without end. */
+import { afterEach, expect, test, vi } from "vitest";
+import { SIGHTING_MS, Sightings } from "#data-plane/identity/sightings.ts";
+import type { Seen } from "#shared/messages.ts";
+import { principal } from "#test/data-plane/passage-of.ts";
+
+const START = Date.UTC(2026, 0, 1);
+
+afterEach(() => vi.useRealTimers());
+
+function site() {
+  vi.useFakeTimers({ now: START });
+  const told: Seen[] = [];
+  return { told, sightings: new Sightings((seen) => void told.push(seen)) };
+}
+
+test("a key is noted at its first request and again after a while, told once, from where it was last", () => {
+  const { told, sightings } = site();
+  const caller = principal({ keyId: "key_1" });
+  sightings.note(caller, "192.0.2.1");
+  vi.setSystemTime(START + SIGHTING_MS - 1);
+  sightings.note(caller, "192.0.2.2");
+  sightings.flush();
+  expect(told).toEqual([{ keys: [{ id: "key_1", atMs: START, address: "192.0.2.1" }] }]);
+  sightings.flush();
+  expect(told).toHaveLength(1);
+  vi.setSystemTime(START + SIGHTING_MS);
+  sightings.note(caller, "192.0.2.3");
+  sightings.flush();
+  expect(told[1]).toEqual({ keys: [{ id: "key_1", atMs: START + SIGHTING_MS, address: "192.0.2.3" }] });
+});
+
+test("a clock that is put back hides nobody", () => {
+  const { told, sightings } = site();
+  const caller = principal({ keyId: "key_1" });
+  sightings.note(caller, "192.0.2.1");
+  sightings.flush();
+  vi.setSystemTime(START - 3_600_000);
+  sightings.note(caller, "192.0.2.1");
+  sightings.flush();
+  expect(told).toHaveLength(2);
+});
+
+test("many keys are told before they are too many, each of them", () => {
+  const { told, sightings } = site();
+  for (let number = 0; number < 5000; number++) sightings.note(principal({ keyId: `key_${number}` }), "::1");
+  sightings.flush();
+  expect(Math.max(...told.map(({ keys }) => keys.length))).toBeLessThanOrEqual(2000);
+  expect(new Set(told.flatMap(({ keys }) => keys.map(({ id }) => id))).size).toBe(5000);
+});
