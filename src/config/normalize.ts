@@ -67,6 +67,7 @@ function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSett
     tls: server.tls === undefined ? null : { minVersion: "TLSv1.2", ...server.tls },
     admin: admin === null ? null : parseAddress(admin),
     adminToken: server.adminToken ?? null,
+    adminOnListen: server.adminOnListen ?? false,
     prefix: server.prefix ?? STANDARD.prefix,
     workers: typeof server.workers === "number" ? server.workers : automatic,
     lane: server.lane ?? "auto",

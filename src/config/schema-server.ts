@@ -81,6 +81,13 @@ export const Server = Type.Object(
           "Token of the admin API, 32 characters or more. Left out, the first start makes one and prints it once.",
       }),
     ),
+    adminOnListen: Type.Optional(
+      Type.Boolean({
+        description:
+          "Also serve the admin API on `listen`, below `prefix`, to users and keys whose roles have the permission of the operation (`tollgate:accounts:read`, `tollgate:accounts:*`, `tollgate:admin` for all).",
+        default: false,
+      }),
+    ),
     prefix: Type.Optional(
       Type.String({
         pattern: "^(/[A-Za-z0-9._~-]+)+$",

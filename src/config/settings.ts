@@ -46,6 +46,8 @@ export interface ServerSettings {
   readonly tls: TlsSettings | null;
   readonly admin: Address | null;
   readonly adminToken: string | null;
+  /** The admin API is on `listen` too, below the prefix, for principals with its permissions. */
+  readonly adminOnListen: boolean;
   readonly prefix: string;
   /** Number of worker threads, `auto` already resolved. */
   readonly workers: number;

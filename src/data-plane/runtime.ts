@@ -5,7 +5,7 @@
 import type { BlockList } from "node:net";
 import type { RouteSettings, Settings } from "#config/settings.ts";
 import { addressSet } from "#core/addresses.ts";
-import { BUILTIN_ROUTES } from "#shared/builtin-routes.ts";
+import { type BuiltinRoute, builtinRoutesOf } from "#shared/builtin-routes.ts";
 import { type CounterShape, shapesOf, usageOp } from "#shared/counter-shapes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
@@ -35,7 +35,7 @@ export function buildRuntime(snapshot: Snapshot, pools: Pools, control: Upstream
   const { settings } = snapshot;
   const upstreams = pools.replace(Object.values(settings.upstreams), settings.server.limits);
   const own = settings.routes.map((route) => compile(route, snapshot, upstreams));
-  const builtin = BUILTIN_ROUTES.map((route) => compileBuiltin(route, snapshot, control));
+  const builtin = builtinRoutesOf(settings.server).map((route) => compileBuiltin(route, snapshot, control));
   return Object.freeze({
     version: snapshot.version,
     epoch: snapshot.epoch,
@@ -98,11 +98,7 @@ function linesOf(route: RouteSettings, settings: Settings): Pick<CompiledRoute, 
   return { lines: [...constants, ...measured], constants: constants.length, readsAnswer };
 }
 
-function compileBuiltin(
-  route: (typeof BUILTIN_ROUTES)[number],
-  snapshot: Snapshot,
-  control: UpstreamPool,
-): RouteMatch<CompiledRoute> {
+function compileBuiltin(route: BuiltinRoute, snapshot: Snapshot, control: UpstreamPool): RouteMatch<CompiledRoute> {
   const path = snapshot.settings.server.prefix + route.path;
   const compiled: CompiledRoute = {
     name: route.name,

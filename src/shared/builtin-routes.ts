@@ -3,6 +3,7 @@
  * control API after the same phases as any route; the control API serves exactly these (a test holds the two equal).
  */
 import type { HttpMethod } from "#config/settings.ts";
+import { ADMIN_ROUTES } from "./admin-routes.ts";
 
 export interface BuiltinRoute {
   readonly name: string;
@@ -50,6 +51,16 @@ function own(name: string, method: HttpMethod, path: string): BuiltinRoute {
 
 function permitted(name: string, method: HttpMethod, path: string, permission: string): BuiltinRoute {
   return { name: `tollgate.${name}`, method, path, auth: "required", permission };
+}
+
+/** The admin API on the traffic listener, for callers with the permission of the operation. */
+const ADMIN_BUILTIN: readonly BuiltinRoute[] = ADMIN_ROUTES.flatMap(({ name, method, path, permission }) =>
+  permission === null ? [] : [permitted(`admin.${name}`, method, path, permission)],
+);
+
+/** What is served below the prefix by these settings. */
+export function builtinRoutesOf(server: { readonly adminOnListen: boolean }): readonly BuiltinRoute[] {
+  return server.adminOnListen ? [...BUILTIN_ROUTES, ...ADMIN_BUILTIN] : BUILTIN_ROUTES;
 }
 
 /** Headers by which a worker tells the control API who calls; clients cannot send them (identity phase). */

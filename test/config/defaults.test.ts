@@ -10,6 +10,7 @@ test("every default of the smallest file", () => {
       tls: null,
       admin: { host: "127.0.0.1", port: 8081 },
       adminToken: null,
+      adminOnListen: false,
       prefix: "/_tollgate",
       workers: Math.min(os.availableParallelism(), 64),
       lane: "auto",

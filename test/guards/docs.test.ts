@@ -13,7 +13,8 @@ import { buildMetrics } from "#control-plane/api/metrics.ts";
 import { buildSelfService } from "#control-plane/api/self-service.ts";
 import { Foundation } from "#control-plane/foundation.ts";
 import { ERRORS } from "#core/errors.ts";
-import { BUILTIN_ROUTES } from "#shared/builtin-routes.ts";
+import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
+import { BUILTIN_ROUTES, builtinRoutesOf } from "#shared/builtin-routes.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -91,7 +92,23 @@ describe("docs/endpoints.md", () => {
     const routed = BUILTIN_ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect(endpoints(customers)).toEqual(routed);
     const app = buildSelfService(foundation.services, pino({ level: "silent" }), () => true);
-    expect(served(app.printRoutes({ commonPrefix: false }))).toEqual([...routed].sort());
+    const withAdmin = builtinRoutesOf({ adminOnListen: true }).map(({ method, path }) => `${method} ${path}`);
+    expect(served(app.printRoutes({ commonPrefix: false }))).toEqual([...withAdmin].sort());
+    expect(builtinRoutesOf({ adminOnListen: false })).toEqual(BUILTIN_ROUTES);
+  });
+
+  it("has each operation of the admin API with its permission, and no other", () => {
+    const documented = rows(operators).flatMap(([method, path, permission]) =>
+      path?.startsWith("/admin") === true ? [`${method} ${path} ${permission}`] : [],
+    );
+    const inTable = ADMIN_ROUTES.map(({ method, path, permission }) => `${method} ${path} ${permission ?? "–"}`);
+    expect(documented.sort()).toEqual(inTable.sort());
+  });
+
+  it("gives each operation of the admin API a permission of its own", () => {
+    const permissions = ADMIN_ROUTES.flatMap(({ permission }) => permission ?? []);
+    expect(permissions.filter((permission, place) => permissions.indexOf(permission) !== place)).toEqual([]);
+    expect(ADMIN_ROUTES.filter(({ permission }) => permission === null).map(({ name }) => name)).toEqual(["backup"]);
   });
 
   it("has each endpoint for operators", () => {

@@ -59,6 +59,13 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
       return reply.header("content-type", contentType).send(text);
     });
   }
+  registerAdminEndpoints(app, services);
+  if (token === null) registerBackup(app, services);
+  return app;
+}
+
+/** All but what is only for somebody on this machine; each has its row in `shared/admin-routes.ts`. */
+export function registerAdminEndpoints(app: FastifyInstance, services: Services): void {
   registerAccounts(app, services);
   registerAdminKeys(app, services);
   registerUsage(app, services);
@@ -66,8 +73,6 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   registerEventList(app, services);
   registerReconcile(app, services);
   registerAudit(app, services);
-  if (token === null) registerBackup(app, services);
-  return app;
 }
 
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */

@@ -2,6 +2,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { accountOr404 } from "./found.ts";
+import { checkHandOut } from "./hand-out.ts";
 import { KeyBody, KeyLookup, KeyPage } from "./key-schemas.ts";
 import { operatorKey } from "./key-wishes.ts";
 import { reject } from "./problems.ts";
@@ -20,7 +21,9 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
     const { account: id, ...wish } = request.body;
     const account = await accountOr404(services, id);
     const settings = services.settings();
-    const made = await services.keys.create(settings.identity.keys.brand, operatorKey(wish, account.id, settings));
+    const wanted = operatorKey(wish, account.id, settings);
+    await checkHandOut(request, services, wanted.roles);
+    const made = await services.keys.create(settings.identity.keys.brand, wanted);
     return reply
       .code(201)
       .header("cache-control", "no-store")

@@ -1,9 +1,12 @@
 /**
- * The gateway's own endpoints for customers (`server.prefix` on `listen`), behind the workers. Main thread.
- * Every answer is about the caller's own account; ids of others are not found.
+ * The gateway's own endpoints below `server.prefix` on `listen`, behind the workers. Main thread. For customers every answer is about
+ * their own account; ids of others are not found. With `server.adminOnListen` the admin API is here too, for whoever the workers found
+ * to have the permission of the operation.
  */
-import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
+import { isAdminOperation } from "#shared/admin-routes.ts";
+import { registerAdminEndpoints } from "./admin.ts";
 import { newControlApp } from "./control-app.ts";
 import { callerActor, callerOf } from "./caller.ts";
 import { registerOwnCredits } from "./credits-api.ts";
@@ -30,6 +33,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   const app = newControlApp(services, log, callerActor);
   // Workers forward the path as clients sent it; the prefix may change with a reload.
   app.addHook("onRequest", async (request) => {
+    if (isAdmin(request)) return checkServed(request, services);
     const asked = new URL(request.url, "http://control").searchParams.get("account");
     if (asked === null) return;
     const { account } = await callerOf(request, services);
@@ -51,5 +55,18 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerEvents(app, services, events, async (request) => (await callerOf(request, services)).account);
   registerReservations(app, services);
   registerOwnKeys(app, services);
+  app.decorate("forPrincipals", true);
+  registerAdminEndpoints(app, services);
   return app;
+}
+
+/** By the route that matched, not by the text of the target. */
+function isAdmin({ routeOptions: { url } }: FastifyRequest): boolean {
+  return url?.startsWith("/admin/") === true;
+}
+
+/** The workers route nothing else to it; this holds should they ever read a path another way, and while a reload switches it off. */
+function checkServed({ method, routeOptions: { url = "" } }: FastifyRequest, services: Services): void {
+  if (!services.settings().server.adminOnListen || !isAdminOperation(method, url))
+    reject("route_not_found", "route:none", "No endpoint takes this path and method");
 }

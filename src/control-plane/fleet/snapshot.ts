@@ -1,6 +1,6 @@
 /** From settings to the snapshot workers get: a version, and a lasting place in the metrics table for each route. Main thread, pure. */
 import type { Settings } from "#config/settings.ts";
-import { BUILTIN_ROUTES } from "#shared/builtin-routes.ts";
+import { builtinRoutesOf } from "#shared/builtin-routes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 
@@ -11,7 +11,7 @@ const OTHER = "other";
 export function snapshotOf(settings: Settings, before: Snapshot | null, epoch = 1): Snapshot {
   const places: Record<string, number> = { [OTHER]: ROUTE_METRICS_MAX - 1, ...before?.routeMetrics };
   let next = Object.keys(places).length - 1;
-  for (const { name } of [...BUILTIN_ROUTES, ...settings.routes]) {
+  for (const { name } of [...builtinRoutesOf(settings.server), ...settings.routes]) {
     if (Object.hasOwn(places, name)) continue;
     places[name] = Math.min(next++, ROUTE_METRICS_MAX - 1);
   }

@@ -1,0 +1,56 @@
+/**
+ * The operations of the admin API, and what a principal must be permitted who calls one on the traffic listener
+ * (`server.adminOnListen`). The control API serves exactly these, and `docs/endpoints.md` lists them (tests hold the three equal).
+ * Whoever has the admin token, or the data folder, needs no permission.
+ */
+import type { HttpMethod } from "#config/settings.ts";
+
+export interface AdminRoute {
+  readonly name: string;
+  readonly method: HttpMethod;
+  readonly path: string;
+  /** No other operation has it, so that each can be given alone; `tollgate:accounts:*` is a group. null: never on `listen`. */
+  readonly permission: string | null;
+}
+
+export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  on("accounts.list", "GET", "/admin/accounts", "accounts:list"),
+  on("accounts.create", "POST", "/admin/accounts", "accounts:create"),
+  on("accounts.show", "GET", "/admin/accounts/{id}", "accounts:read"),
+  on("accounts.update", "PATCH", "/admin/accounts/{id}", "accounts:update"),
+  on("accounts.usage", "GET", "/admin/accounts/{id}/usage", "usage:read"),
+  on("accounts.usage.timeseries", "GET", "/admin/accounts/{id}/usage/timeseries", "usage:timeseries"),
+  on("accounts.usage.forecast", "GET", "/admin/accounts/{id}/usage/forecast", "usage:forecast"),
+  on("credits.list", "GET", "/admin/accounts/{id}/credits", "credits:list"),
+  on("credits.grant", "POST", "/admin/accounts/{id}/credits", "credits:grant"),
+  on("credits.void", "DELETE", "/admin/credits/{id}", "credits:void"),
+  on("spend-cap.show", "GET", "/admin/accounts/{id}/spend-cap", "spend-cap:read"),
+  on("spend-cap.set", "PUT", "/admin/accounts/{id}/spend-cap", "spend-cap:write"),
+  // The same as on `/usage/events`, where whoever holds it may name any account too.
+  on("usage.events", "POST", "/admin/usage/events", "usage:write"),
+  on("keys.list", "GET", "/admin/keys", "keys:list"),
+  on("keys.create", "POST", "/admin/keys", "keys:create"),
+  on("keys.lookup", "POST", "/admin/keys/lookup", "keys:lookup"),
+  on("keys.revoke", "DELETE", "/admin/keys/{id}", "keys:revoke"),
+  on("key-sets.show", "GET", "/admin/key-sets", "key-sets:read"),
+  on("usage.ledger", "GET", "/admin/usage", "usage:ledger"),
+  on("events.list", "GET", "/admin/events", "events:list"),
+  on("audit.list", "GET", "/admin/audit", "audit:list"),
+  on("audit.verify", "GET", "/admin/audit/verify", "audit:verify"),
+  on("reconcile.show", "GET", "/admin/reconcile", "reconcile:read"),
+  // It writes where it is told to on this machine.
+  { name: "backup", method: "POST", path: "/admin/backup", permission: null },
+];
+
+const served = new Set(
+  ADMIN_ROUTES.flatMap(({ method, path, permission }) => (permission === null ? [] : [`${method} ${path}`])),
+);
+
+/** Whether principals may be served it; `path` has its parameters as `:id` or `{id}`. HEAD is as GET. */
+export function isAdminOperation(method: string, path: string): boolean {
+  return served.has(`${method === "HEAD" ? "GET" : method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+}
+
+function on(name: string, method: HttpMethod, path: string, permission: string): AdminRoute {
+  return { name, method, path, permission: `tollgate:${permission}` };
+}
