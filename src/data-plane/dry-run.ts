@@ -3,11 +3,14 @@
  * Uses the functions the gate uses; looks at limits, takes nothing.
  */
 import type { QuotaSettings, Settings } from "#config/settings.ts";
+import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
+import { keyFault } from "#shared/key-state.ts";
 import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
 import { type Credential, readCredential } from "#data-plane/identity/credentials.ts";
+import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
@@ -16,6 +19,7 @@ import { readTarget, type Target } from "#data-plane/route/path.ts";
 import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
 import { buildRuntime, type Runtime } from "./runtime.ts";
 import { TraceIds } from "./trace-ids.ts";
+import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 
 export interface DryRunParts {
@@ -112,7 +116,7 @@ class Walk {
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
-    const refusal = authorize(principal, route, values);
+    const refusal = authorize(principal, route, values) ?? this.#narrowed(principal, route, head);
     if (refusal !== null) return refusal;
     this.step("authorize", "allowed");
     this.phase = "admit";
@@ -120,6 +124,13 @@ class Walk {
     const limit = principal === null ? null : await this.#quotas(route, principal);
     if (limit === null) this.step("admit", "within the quotas");
     return limit;
+  }
+
+  #narrowed(principal: Principal | null, route: CompiledRoute, head: RequestHead): Refusal | null {
+    if (principal === null || principal.narrowing === null) return null;
+    const { method, peer } = this.#parts.request;
+    const address = clientAddressOf(peer, head, this.#runtime.trustedProxies);
+    return narrowingRefusal(principal.narrowing, { route: route.name, method, address });
   }
 
   async #identify(route: CompiledRoute, head: RequestHead, target: Target): Promise<Principal | Refusal | null> {
@@ -147,9 +158,8 @@ class Walk {
     if (!wellFormed) return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
     const found = await this.#parts.findKey(text);
     if (found === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
-    if (found.key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
-    if (found.key.expiresAtMs !== null && found.key.expiresAtMs <= Date.now())
-      return refuse("key_expired", "key:expired", "API key has expired");
+    const fault = keyFault(found.key, wallMs());
+    if (fault !== null) return fault;
     return principalOfKey(found.key, found.account, settings);
   }
 

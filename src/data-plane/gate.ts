@@ -12,11 +12,13 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import type { Exchange, Passage, Verdict } from "./exchange.ts";
 import { readCredential } from "#data-plane/identity/credentials.ts";
 import type { Identifier } from "#data-plane/identity/identify.ts";
+import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Sightings } from "#data-plane/identity/sightings.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
 import { authorize, dependsOnPath } from "#data-plane/policy/authorize.ts";
+import { WARNING_HEADER } from "#data-plane/policy/limit-headers.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import { type Target, TargetReader } from "#data-plane/route/path.ts";
 import type { Runtime } from "./runtime.ts";
@@ -88,8 +90,8 @@ export class Gate {
 
   #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
     if (principal !== null && "code" in principal) return refusedAt(principal, routed);
-    const refusal = authorizeKnown(routed, principal);
-    return refusal === null ? this.#admit(routed, principal) : refusedAt(refusal, routed);
+    const refusal = authorizeKnown(routed, principal) ?? narrowed(routed, principal);
+    return refusal === null ? this.#admit(routed, principal) : refusedAt(warned(refusal, principal), routed);
   }
 
   #admit(routed: Routed, principal: Principal | null): Verdict {
@@ -129,6 +131,20 @@ function authorizeKnown({ head, route, values }: Routed, principal: Principal | 
   const refusal = authorize(principal, route, values);
   if (refusal === null && known !== null && !dependsOnPath(route)) known.allowed = route;
   return refusal;
+}
+
+/** Whether the caller's key is good for this request; asked each time, since equal heads come with other methods and from elsewhere. */
+function narrowed({ exchange, head, route, runtime }: Routed, principal: Principal | null): Refusal | null {
+  if (principal === null || principal.narrowing === null) return null;
+  const address = clientAddressOf(exchange.peer, head, runtime.trustedProxies);
+  return narrowingRefusal(principal.narrowing, { route: route.name, method: exchange.method, address });
+}
+
+/** A refusal warns of what is wrong with the credential as an answer does. */
+function warned(refusal: Refusal, principal: Principal | null): Refusal {
+  const warning = principal?.warning ?? null;
+  if (warning === null) return refusal;
+  return { ...refusal, headers: [...(refusal.headers ?? []), WARNING_HEADER, warning] };
 }
 
 /** Usage cannot be written just now; better to refuse than to serve unmetered. */

@@ -83,7 +83,7 @@ export function passageOf(asked: Asked): Passage | Refusal {
 
 function told(headers: readonly string[]): LimitState {
   // All that anyone asks of it.
-  return { headers: () => headers } as unknown as LimitState;
+  return { headers: () => headers, limited: headers.length > 0 } as unknown as LimitState;
 }
 
 export function principal(part: Partial<Principal> = {}): Principal {
@@ -111,6 +111,8 @@ export function principal(part: Partial<Principal> = {}): Principal {
     plan,
     claims: {},
     sighting: { atMs: 0 },
+    narrowing: null,
+    warning: null,
     ...part,
   };
 }

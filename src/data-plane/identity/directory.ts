@@ -15,9 +15,10 @@ const ACCOUNTS_MAX = 100_000;
 export class Directory {
   readonly #link: ControlLink;
   readonly #pepper: Uint8Array;
-  /** By the key's digest (`credentials.ts`). */
-  readonly #keys = boundedCache<KeyRecord>(KEYS_MAX, (key) => this.#digests.delete(key.id));
-  readonly #digests = new Map<string, string>();
+  /** By the digest of the secret (`credentials.ts`). */
+  readonly #keys = boundedCache<KeyRecord>(KEYS_MAX, (key, digest) => this.#dropDigest(key.id, digest));
+  /** Of the secrets that are remembered of a key, by its id: after a rotation it has several for a while. */
+  readonly #digests = new Map<string, readonly string[]>();
   readonly #unknownKeys = boundedCache<true>(UNKNOWN_KEYS_MAX);
   readonly #accounts = boundedCache<AccountRecord>(ACCOUNTS_MAX);
   readonly #idsByExternalId = boundedCache<string>(ACCOUNTS_MAX);
@@ -55,7 +56,13 @@ export class Directory {
       return;
     }
     this.#keys.set(digest, key);
-    this.#digests.set(key.id, digest);
+    this.#digests.set(key.id, [...(this.#digests.get(key.id) ?? []), digest]);
+  }
+
+  #dropDigest(id: string, digest: string): void {
+    const others = this.#digests.get(id)?.filter((other) => other !== digest) ?? [];
+    if (others.length === 0) this.#digests.delete(id);
+    else this.#digests.set(id, others);
   }
 
   account(id: string): AccountRecord | null | Promise<AccountRecord | null> {
@@ -85,8 +92,7 @@ export class Directory {
     this.#changes++;
     this.#link.forgetUnderWay();
     if (what.kind === "key") {
-      const digest = this.#digests.get(what.id);
-      if (digest !== undefined) this.#keys.delete(digest);
+      for (const digest of this.#digests.get(what.id) ?? []) this.#keys.delete(digest);
       this.#unknownKeys.clear();
     } else {
       this.#accounts.delete(what.id);

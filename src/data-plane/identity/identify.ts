@@ -5,6 +5,7 @@
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Settings } from "#config/settings.ts";
+import { keyEndMs, keyFault } from "#shared/key-state.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { HeadMemo } from "#data-plane/head-memo.ts";
@@ -77,13 +78,12 @@ export class Identifier {
 
   #withKey(key: KeyRecord | null, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
     if (key === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
-    if (key.revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
-    if (key.expiresAtMs !== null && key.expiresAtMs <= wallMs())
-      return refuse("key_expired", "key:expired", "API key has expired");
+    const fault = keyFault(key, wallMs());
+    if (fault !== null) return fault;
     return after(this.#directory.account(key.accountId), (account) =>
       account === null
         ? refuse("credentials_invalid", "key:account", "API key belongs to no account")
-        : this.#principal(key, account, key.expiresAtMs ?? Infinity, look, principalOfKey),
+        : this.#principal(key, account, keyEndMs(key), look, principalOfKey),
     );
   }
 

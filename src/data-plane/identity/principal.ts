@@ -6,6 +6,7 @@
 import type { PlanSettings, Settings } from "#config/settings.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
+import { compileNarrowing, type Narrowing } from "./narrowing.ts";
 import type { Sighting } from "./sightings.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
 
@@ -26,6 +27,10 @@ export interface Principal {
   /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
   readonly claims: Readonly<Record<string, string>>;
   readonly sighting: Sighting;
+  /** What its key is good for; null: everything. */
+  readonly narrowing: Narrowing | null;
+  /** Item of `X-Tollgate-Warning` on its answers; null: nothing to warn of. */
+  readonly warning: string | null;
 }
 
 export function principalOfKey(key: KeyRecord, account: AccountRecord, settings: Settings): Principal {
@@ -41,6 +46,8 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     plan: planOf(account, null, settings),
     claims: {},
     sighting: { atMs: 0 },
+    narrowing: compileNarrowing(key.narrowing),
+    warning: warningOf(key),
   };
 }
 
@@ -59,7 +66,14 @@ export function principalOfToken(token: VerifiedToken, account: AccountRecord, s
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
     claims: limitClaims(token, settings),
     sighting: { atMs: 0 },
+    narrowing: null,
+    warning: null,
   };
+}
+
+/** Tells whoever still uses a secret that was replaced until when it is good, as a date of RFC 9651 §3.3.7. */
+function warningOf({ retiresAtMs }: KeyRecord): string | null {
+  return retiresAtMs === null ? null : `"key";retires=@${Math.floor(retiresAtMs / 1000)}`;
 }
 
 const CLAIM = "claim:";

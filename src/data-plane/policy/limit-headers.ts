@@ -2,7 +2,8 @@
  * What answers tell of the limits. Worker thread. `draft-10` is draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` and
  * `RateLimit` with one item for each rate and each quota; rates are named by their name, quotas `meter/window`, with `/key` or
  * `/user` where they hold for that. `t` is the seconds until the limit is whole again. `draft-6` and `x-ratelimit` tell of the one
- * limit of which least is left. `X-Tollgate-Warning` lists quotas at or beyond their first threshold, `p` in percent.
+ * limit of which least is left. `X-Tollgate-Warning` lists quotas at or beyond their first threshold, `p` in percent, and `key` where
+ * the secret of an API key was replaced, which is good until `retires`.
  */
 import type { LimitHeaderSet } from "#config/settings.ts";
 import type { CallerLimits, LimitTables } from "./caller-limits.ts";
@@ -29,6 +30,9 @@ interface Item {
   readonly resetSeconds: number;
 }
 
+/** A list of RFC 9651. */
+export const WARNING_HEADER = "X-Tollgate-Warning";
+
 const NONE: readonly string[] = [];
 const SCRATCH = new ScratchText();
 const ONLY_DRAFT_10 = "draft-10";
@@ -41,16 +45,26 @@ export class LimitState {
     this.#parts = parts;
   }
 
-  /** Names and values in turn; empty when nothing limits the request. */
+  /** Whether anything limits the request, and is told of. */
+  get limited(): boolean {
+    return this.#parts.rates.length > 0 || this.#parts.limits.told.length > 0;
+  }
+
+  /** Names and values in turn; empty when there is nothing to tell. */
   headers(): readonly string[] {
-    const { rates, limits, sets } = this.#parts;
-    if (rates.length === 0 && limits.told.length === 0) return NONE;
+    const { sets } = this.#parts;
+    if (!this.limited) return this.#keyWarning();
     const headers: string[] = [];
     if (sets.includes(ONLY_DRAFT_10)) headers.push("RateLimit-Policy", this.#policy(), "RateLimit", this.#states());
     if (sets.length > 1 || sets[0] !== ONLY_DRAFT_10) this.#addOthers(headers);
     const warnings = this.#warnings();
-    if (warnings !== "") headers.push("X-Tollgate-Warning", warnings);
+    if (warnings !== "") headers.push(WARNING_HEADER, warnings);
     return headers;
+  }
+
+  #keyWarning(): readonly string[] {
+    const warning = this.#parts.limits.principal?.warning ?? null;
+    return warning === null ? NONE : [WARNING_HEADER, warning];
   }
 
   #policy(): string {
@@ -94,7 +108,7 @@ export class LimitState {
   #warnings(): string {
     const { limits, tables } = this.#parts;
     const { counters } = tables;
-    let warnings = "";
+    let warnings = limits.principal?.warning ?? "";
     for (const { quota, counter, label } of limits.told) {
       const first = quota?.thresholds[0];
       if (quota === null || first === undefined || quota.limit === null || quota.limit === 0) continue;

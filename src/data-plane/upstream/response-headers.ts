@@ -20,7 +20,7 @@ export function clientResponseHeaders(
 ): string[] {
   const limitHeaders = passage.limitState.headers();
   const trailers = canHaveTrailers(raw, passage, status);
-  const headers = passedHeaders(raw, status, { trailers, limited: limitHeaders.length > 0, target });
+  const headers = passedHeaders(raw, status, { trailers, limited: passage.limitState.limited, target });
   headers.push("x-request-id", passage.requestId, ...limitHeaders);
   return headers;
 }

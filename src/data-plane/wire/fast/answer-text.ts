@@ -12,7 +12,7 @@ import { dateLine } from "#data-plane/wire/date-line.ts";
 
 export function answerText(head: ResponseHead, passage: Passage, shape: AnswerShape): string {
   const limits = passage.limitState.headers();
-  const passed = passedText(head, shape, limits.length > 0);
+  const passed = passedText(head, shape, passage.limitState.limited);
   let own = passed.dated ? "" : dateLine(wallMs());
   own += `x-request-id: ${passage.requestId}\r\n`;
   for (let i = 0; i < limits.length; i += 2) own += `${limits[i]}: ${limits[i + 1]}\r\n`;
