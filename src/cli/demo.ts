@@ -27,6 +27,7 @@ export async function demoKey(gateway: Gateway): Promise<string> {
     env: "test",
     roles,
     scopes: null,
+    limits: null,
     expiresAtMs: null,
   });
   writeFileSync(file, made.secret, { mode: 0o600 });

@@ -40,7 +40,9 @@ export function normalize(config: GatewayFile, file: string): Settings {
       keys: {
         brand: config.identity?.keys?.brand ?? "tg",
         headers: config.identity?.keys?.headers ?? ["authorization", "x-api-key"],
+        quotaWindows: config.identity?.keys?.quotaWindows ?? [],
       },
+      members: { quotaWindows: config.identity?.members?.quotaWindows ?? [] },
     },
     roles: config.roles ?? {},
     timeZone: config.timeZone ?? "UTC",

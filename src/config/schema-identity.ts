@@ -1,5 +1,6 @@
 /** The shape of `gateway.yaml`: issuers of tokens, and API keys. See `schema.ts`. Pure. */
 import Type from "typebox";
+import { WINDOW_KINDS } from "#core/windows.ts";
 import { duration, name, names, oneOf, strict } from "./schema-parts.ts";
 
 const Claims = Type.Object(
@@ -98,6 +99,15 @@ const Issuer = Type.Object(
   strict,
 );
 
+const quotaWindows = (whose: string) =>
+  Type.Optional(
+    Type.Array(oneOf([...WINDOW_KINDS], ""), {
+      uniqueItems: true,
+      description: `Windows in which every meter is counted for each ${whose}, so that it can have quotas of its own; windows of the plans' quotas with \`by: ${whose === "key" ? "key" : "user"}\` are there anyway. Each takes a counter for each ${whose} and meter.`,
+      default: [],
+    }),
+  );
+
 export const Identity = Type.Object(
   {
     issuers: Type.Optional(Type.Array(Issuer, { description: "JWT issuers that are trusted.", default: [] })),
@@ -119,8 +129,15 @@ export const Identity = Type.Object(
               default: ["authorization", "x-api-key"],
             }),
           ),
+          quotaWindows: quotaWindows("key"),
         },
         { ...strict, description: "API keys." },
+      ),
+    ),
+    members: Type.Optional(
+      Type.Object(
+        { quotaWindows: quotaWindows("member") },
+        { ...strict, description: "Users as members of accounts." },
       ),
     ),
   },

@@ -5,7 +5,7 @@
 import type { MeterSource } from "#core/meter-source.ts";
 import type { UnitPrice } from "#core/money.ts";
 import type { Scaling } from "#core/quantity.ts";
-import type { WindowSpec } from "#core/windows.ts";
+import type { WindowKind, WindowSpec } from "#core/windows.ts";
 
 export interface Settings {
   /** Absolute path of the file it came from. */
@@ -87,7 +87,20 @@ export interface StoreSettings {
 
 export interface IdentitySettings {
   readonly issuers: readonly IssuerSettings[];
-  readonly keys: { readonly brand: string; readonly headers: readonly string[] };
+  readonly keys: KeySettings;
+  readonly members: MemberSettings;
+}
+
+export interface KeySettings {
+  readonly brand: string;
+  readonly headers: readonly string[];
+  /** Windows in which every meter is counted for each key, so that keys can have quotas of their own. */
+  readonly quotaWindows: readonly WindowKind[];
+}
+
+export interface MemberSettings {
+  /** As those of keys, for each user of an account. */
+  readonly quotaWindows: readonly WindowKind[];
 }
 
 export type IssuerPreset = "oidc" | "clerk" | "auth0" | "cognito" | "dynamic" | "local";

@@ -1,10 +1,11 @@
 /**
- * Which counters a charge moves: one for each shape of window that any plan of the file limits its meters by. Pure; both planes.
+ * Which counters a charge moves: one for each shape of window that any plan of the file limits its meters by, and for those that
+ * `quotaWindows` of keys and members name. Pure; both planes.
  * All plans' shapes are counted for everybody, so that a change of plan finds its usage counted already.
  * Not here: the counters themselves (`counter-table.ts`) and what limits them.
  */
 import type { MeterSettings, QuotaHolder, Settings } from "#config/settings.ts";
-import type { Window, WindowSpec } from "#core/windows.ts";
+import type { Window, WindowKind, WindowSpec } from "#core/windows.ts";
 
 /** How units change a counter: they are added, the larger one stays, or they replace what is there. */
 export type UsageOp = "add" | "max" | "set";
@@ -23,13 +24,17 @@ export function shapesOf(settings: Settings): ReadonlyMap<string, readonly Count
   return new Map(Object.values(settings.meters).map((meter) => [meter.name, shapesOfMeter(settings, meter)]));
 }
 
-function shapesOfMeter(settings: Settings, { name: meter, ...rest }: MeterSettings): readonly CounterShape[] {
+/** Those of one meter. */
+export function shapesOfMeter(settings: Settings, { name: meter, ...rest }: MeterSettings): readonly CounterShape[] {
   const op = usageOp(rest);
   const shapes = new Map<string, CounterShape>();
   const add = (by: QuotaHolder, window: WindowSpec) => {
     const key = shapeKey(meter, by, window);
     if (!shapes.has(key)) shapes.set(key, { key, meter, by, window, op });
   };
+  const { keys, members } = settings.identity;
+  for (const kind of keys.quotaWindows) add("key", ownWindow(settings, kind));
+  for (const kind of members.quotaWindows) add("user", ownWindow(settings, kind));
   for (const plan of Object.values(settings.plans)) {
     for (const quota of plan.quotas[meter] ?? []) add(quota.by, quota.window);
   }
@@ -41,6 +46,10 @@ function shapesOfMeter(settings: Settings, { name: meter, ...rest }: MeterSettin
 
 function rankOf({ by }: CounterShape): number {
   return by === "account" ? 0 : 1;
+}
+
+function ownWindow({ timeZone }: Settings, kind: WindowKind): WindowSpec {
+  return { kind, timeZone, day: 1 };
 }
 
 /** The window by which usage without a quota is shown. */

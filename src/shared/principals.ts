@@ -66,6 +66,12 @@ export interface OwnLimits {
   readonly quotas: readonly { readonly meter: string; readonly limit: number; readonly per: WindowKind }[];
 }
 
+/** Limits and whose they are. */
+export interface HolderLimits {
+  readonly holder: "key" | "user";
+  readonly limits: OwnLimits;
+}
+
 /** A public key of an issuer, as its key set gave it and the key policy let it through. */
 export interface PublicKey {
   readonly kid: string | null;

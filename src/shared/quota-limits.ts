@@ -7,35 +7,49 @@ import { unitsForMoney } from "#core/money.ts";
 import { type Window, windowAt } from "#core/windows.ts";
 import { type CounterShape, counterName, shapeKey } from "./counter-shapes.ts";
 import type { CounterKey, CounterTable } from "./counter-table.ts";
+import { quotaOfShape } from "./own-limits.ts";
 import type { AccountRecord } from "./principals.ts";
 
 /** A counter that charges move, and what limits it. */
 export interface QuotaCounter {
   readonly counter: CounterKey;
-  /** The plan's quota on this counter; null: counted only. */
+  /** The plan's quota on this counter, else the holder's own; null: counted only. */
   readonly quota: QuotaSettings | null;
+  /** The holder's own, which holds beside the plan's; null: none. */
+  readonly own: QuotaSettings | null;
   /** Units at which requests are refused; null: never. */
   readonly hard: number | null;
   /** Its limit is the customer's own spend cap. */
   readonly capped: boolean;
 }
 
-/** The counter with what the plan and the account's spend cap say of its shape. */
-export function quotaCounter(
-  counter: CounterKey,
-  shape: CounterShape,
-  plan: PlanSettings,
-  account: Pick<AccountRecord, "spendCap">,
-): QuotaCounter {
-  const quota = quotaOf(plan, shape);
-  if (quota === null) return { counter, quota, hard: null, capped: false };
-  const cap = capOf(quota, plan, account);
-  return { counter, quota, hard: hardLimit(quota, cap), capped: cap !== null };
+/** Who says what limits a counter. */
+export interface LimitSources {
+  readonly plan: PlanSettings;
+  readonly account: Pick<AccountRecord, "spendCap">;
+  /** Quotas of the caller's key and member (`own-limits.ts`). */
+  readonly own: readonly QuotaSettings[];
 }
 
-function quotaOf(plan: PlanSettings, shape: CounterShape): QuotaSettings | null {
-  const quotas = plan.quotas[shape.meter] ?? [];
-  return quotas.find((quota) => shapeKey(quota.meter, quota.by, quota.window) === shape.key) ?? null;
+/** The counter with what the plan, the account's spend cap and the holder's own limits say of its shape. */
+export function quotaCounter(counter: CounterKey, shape: CounterShape, sources: LimitSources): QuotaCounter {
+  const { plan, account } = sources;
+  const own = quotaOfShape(sources.own, shape);
+  const ofPlan = quotaOfShape(plan.quotas[shape.meter] ?? [], shape);
+  if (ofPlan === null || ofPlan.limit === null)
+    return { counter, quota: own ?? ofPlan, own, hard: own?.limit ?? null, capped: false };
+  const cap = capOf(ofPlan, plan, account);
+  return { counter, quota: ofPlan, own, hard: smaller(hardLimit(ofPlan, cap), own), capped: cap !== null };
+}
+
+function smaller(hard: number | null, own: QuotaSettings | null): number | null {
+  if (own === null || own.limit === null) return hard;
+  return hard === null ? own.limit : Math.min(hard, own.limit);
+}
+
+/** The quota that refuses at `hard`. */
+export function refusingQuota({ quota, own, hard }: QuotaCounter): QuotaSettings | null {
+  return own !== null && hard === own.limit ? own : quota;
 }
 
 function hardLimit({ limit, exceed, grace, shadow }: QuotaSettings, cap: number | null): number | null {

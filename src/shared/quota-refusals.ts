@@ -7,7 +7,7 @@ import { rfc3339 } from "#core/clock.ts";
 import type { Refusal } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
 import type { CounterKey } from "./counter-table.ts";
-import type { QuotaCounter } from "./quota-limits.ts";
+import { type QuotaCounter, refusingQuota } from "./quota-limits.ts";
 
 /** What a refusal tells of the request. */
 interface Asked {
@@ -17,7 +17,11 @@ interface Asked {
   readonly atMs: number;
 }
 
-export function quotaRefusal({ quota, counter, capped }: QuotaCounter, used: number, ask: Asked): Refusal {
+/** `quota` is the one that refuses. */
+export function quotaRefusal(place: QuotaCounter, used: number, ask: Asked, quota = refusingQuota(place)): Refusal {
+  const { counter } = place;
+  // A spend cap is on the plan's own quota.
+  const capped = place.capped && quota !== place.own;
   if (quota === null) throw new Error("A counter without a quota refuses nobody");
   const { principal } = ask.limits;
   const { window } = counter;

@@ -27,7 +27,11 @@ test("every default of the smallest file", () => {
       },
     },
     store: { file: "/etc/tollgate/data/tollgate.db", dataDir: "/etc/tollgate/data" },
-    identity: { issuers: [], keys: { brand: "tg", headers: ["authorization", "x-api-key"] } },
+    identity: {
+      issuers: [],
+      keys: { brand: "tg", headers: ["authorization", "x-api-key"], quotaWindows: [] },
+      members: { quotaWindows: [] },
+    },
     roles: {},
     timeZone: "UTC",
     rates: {},

@@ -113,6 +113,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     sighting: { atMs: 0 },
     narrowing: null,
     warning: null,
+    ownLimits: [],
     ...part,
   };
 }

@@ -30,6 +30,7 @@ export interface NewApiKey {
   readonly roles: readonly string[];
   readonly scopes: readonly string[] | null;
   readonly expiresAtMs: number | null;
+  readonly limits: OwnLimits | null;
 }
 
 /** What a new key begins with. */
@@ -38,7 +39,6 @@ const NEW_KEY = {
   routes: null,
   methods: null,
   addresses: null,
-  limits: null,
   created_by: null,
   used_ms: null,
   used_ip: null,
@@ -73,11 +73,13 @@ export class ApiKeys {
       created_at: wallMs(),
       expires_at: wanted.expiresAtMs,
       revoked_at: null,
+      limits: wanted.limits === null ? null : JSON.stringify(wanted.limits),
       ...NEW_KEY,
     };
     const { id, masked } = row;
-    const { accountId: account, name, env, roles, scopes, expiresAtMs } = wanted;
-    const after = { masked, name, env, roles, scopes, expiresAt: expiresAtMs === null ? null : rfc3339(expiresAtMs) };
+    const { accountId: account, name, env, roles, scopes, expiresAtMs, limits } = wanted;
+    const expiresAt = expiresAtMs === null ? null : rfc3339(expiresAtMs);
+    const after = { masked, name, env, roles, scopes, expiresAt, limits };
     await this.#db.transaction().execute(async (trx) => {
       await trx.insertInto("api_keys").values(row).execute();
       await this.#audit.write(trx, { action: "key.created", target: id, account, before: null, after });

@@ -56,6 +56,7 @@ export function registerAccounts(plain: FastifyInstance, services: Services): vo
         plan,
         keyId: null,
         user: null,
+        own: [],
       }),
     };
   });

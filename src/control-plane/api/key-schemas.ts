@@ -1,7 +1,8 @@
 /** Shapes of what is asked of API keys. Main thread. */
 import Type from "typebox";
 import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
-import { name, Page, strict, words } from "./schemas.ts";
+import { OwnLimitsBody } from "./own-limits.ts";
+import { name, nullable, Page, strict, words } from "./schemas.ts";
 
 const keyBody = {
   name: Type.Optional(Type.Union([name, Type.Null()])),
@@ -10,6 +11,7 @@ const keyBody = {
   scopes: Type.Optional(Type.Union([words, Type.Null()])),
   /** A duration from now. */
   expires: Type.Optional(Type.String({ pattern: "^[1-9][0-9]*(s|m|h|d)$" })),
+  limits: Type.Optional(nullable(OwnLimitsBody)),
 };
 
 export const OwnKeyBody = Type.Object(keyBody, strict);

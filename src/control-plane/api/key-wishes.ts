@@ -5,6 +5,7 @@ import { wallMs } from "#core/clock.ts";
 import type { Settings } from "#config/settings.ts";
 import type { ApiKey, NewApiKey } from "#control-plane/accounts/api-keys.ts";
 import type { Caller } from "./caller.ts";
+import { limitsWithin, readOwnLimits } from "./own-limits.ts";
 import { reject } from "./problems.ts";
 import type { OwnKeyBody } from "./key-schemas.ts";
 
@@ -39,10 +40,10 @@ export function operatorKey(body: Body, accountId: string, settings: Settings): 
       `Role ${unknown} is not in the configuration; there are ${Object.keys(settings.roles).join(", ") || "none"}`,
     );
   }
-  return { ...common(body), accountId, roles, scopes: body.scopes ?? null };
+  return { ...common(body, settings), accountId, roles, scopes: body.scopes ?? null };
 }
 
-/** A key as a customer asks for it: roles, scopes and life at most the caller's own. */
+/** A key as a customer asks for it: roles, scopes, life and limits at most the caller's own. */
 export function ownKey(body: Body, owner: KeyOwner, settings: Settings): NewApiKey {
   const known = owner.roles.filter((role) => Object.hasOwn(settings.roles, role));
   const beyond = body.roles?.find((role) => !known.includes(role));
@@ -50,7 +51,7 @@ export function ownKey(body: Body, owner: KeyOwner, settings: Settings): NewApiK
   const scopes = body.scopes ?? owner.scopes;
   const outside = owner.scopes === null ? undefined : scopes?.find((scope) => !owner.scopes?.includes(scope));
   if (outside !== undefined) reject("permission_denied", "key:scope", `Scope ${outside} is not yours to give`);
-  const wanted = common(body);
+  const wanted = common(body, settings);
   const last = owner.key?.expiresAtMs ?? null;
   if (last !== null && wanted.expiresAtMs !== null && wanted.expiresAtMs > last) {
     reject("permission_denied", "key:expires", "A key cannot outlive the key that makes it");
@@ -61,14 +62,16 @@ export function ownKey(body: Body, owner: KeyOwner, settings: Settings): NewApiK
     roles: body.roles ?? known,
     scopes,
     expiresAtMs: wanted.expiresAtMs ?? last,
+    limits: limitsWithin(wanted.limits, owner.key?.limits ?? null),
   };
 }
 
-function common(body: Body): Pick<NewApiKey, "name" | "env" | "expiresAtMs"> {
+function common(body: Body, settings: Settings): Pick<NewApiKey, "name" | "env" | "expiresAtMs" | "limits"> {
   const lifetimeMs = body.expires === undefined ? null : parseDuration(body.expires);
   return {
     name: body.name ?? null,
     env: body.env ?? "live",
     expiresAtMs: lifetimeMs === null ? null : wallMs() + lifetimeMs,
+    limits: readOwnLimits(body.limits, "key", settings),
   };
 }

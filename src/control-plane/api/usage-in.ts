@@ -14,6 +14,7 @@ import { EventResultsAnswer, ReservationAnswer } from "./billing-answers.ts";
 import { ConfirmBody, EVENT_BODIES, EVENTS_MAX, ReservationBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
 import { operation } from "./operation.ts";
+import { limitsOf } from "./limits-of.ts";
 import { reject, rejectWith } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -107,12 +108,12 @@ export function registerReservations(plain: FastifyInstance, services: Services)
     checkMeter(services, meter);
     const account =
       named === undefined ? (await callerOf(request, services)).account : await accountOf(services, named);
-    if (key !== undefined && (await services.keys.byId(key))?.accountId !== account.id)
-      reject("malformed_request", "reservation:key", `Account ${account.id} has no key ${key}`);
+    const limits = await limitsOf(services, { account, keyId: key ?? null });
+    if (limits === null) reject("malformed_request", "reservation:key", `Account ${account.id} has no key ${key}`);
     const lifetimeMs = parseDuration(expires) ?? Infinity;
     if (lifetimeMs > HOLD_MS_MAX)
       reject("malformed_request", "reservation:expires", `Expected at most 24h in expires, got ${expires}`);
-    const whose = { account, key: key ?? "", user: user ?? "", route: route ?? "" };
+    const whose = { account, key: key ?? "", user: user ?? "", route: route ?? "", ownLimits: limits };
     const made = await services.reservations.reserve({ ...whose, meter, units, lifetimeMs });
     return reply.code(201).send(viewOrReject(made));
   });

@@ -3,6 +3,7 @@ import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
 import { rfc3339 } from "#core/clock.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import type { ApiKey } from "#control-plane/accounts/api-keys.ts";
+import { ownLimitsView } from "./own-limits.ts";
 
 export function accountView(account: Account): Record<string, unknown> {
   return {
@@ -25,6 +26,7 @@ export function keyView(key: ApiKey): Record<string, unknown> {
     masked: key.masked,
     roles: key.roles,
     scopes: key.scopes,
+    limits: ownLimitsView(key.limits),
     createdAt: rfc3339(key.createdAtMs),
     expiresAt: key.expiresAtMs === null ? null : rfc3339(key.expiresAtMs),
     revokedAt: key.revokedAtMs === null ? null : rfc3339(key.revokedAtMs),

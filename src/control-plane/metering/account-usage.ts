@@ -4,6 +4,7 @@ import { wallMs } from "#core/clock.ts";
 import { overageCost } from "#core/money.ts";
 import { type Window, type WindowKind, windowAt } from "#core/windows.ts";
 import { type CounterShape, counterName, holderOf, shapeKey } from "#shared/counter-shapes.ts";
+import { tighterQuota } from "#shared/own-limits.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import type { Database } from "#control-plane/store/database.ts";
@@ -46,6 +47,8 @@ export interface UsageAsker {
   readonly plan: PlanSettings;
   readonly keyId: string | null;
   readonly user: string | null;
+  /** Quotas of the asker's key and member themselves. */
+  readonly own: readonly QuotaSettings[];
 }
 
 /** A meter without a quota is shown by the first of these that is counted. */
@@ -68,9 +71,7 @@ export async function accountUsage(
   return meters.flatMap((meter) =>
     HOLDERS.flatMap((by) => {
       const holder = holderOf(by, asker.keyId ?? "", asker.user ?? "");
-      const lines = (plan.quotas[meter] ?? [])
-        .filter((quota) => quota.by === by)
-        .map((quota) => ({ quota, spec: quota.window }));
+      const lines = quotasBy(meter, by, asker).map((quota) => ({ quota, spec: quota.window }));
       const standard =
         by === "account" && lines.length === 0 ? standardShape(parts.ledger.counting.shapesOf(meter)) : null;
       const shown = standard === null ? lines : [{ quota: null, spec: standard.window }];
@@ -81,6 +82,18 @@ export async function accountUsage(
         return line(meter, by, parts.counters.used(parts.counters.key(name, window)), window, quota, credits);
       });
     }),
+  );
+}
+
+/** One for each counter: where the plan and the holder both have a quota, the one that is reached first. */
+function quotasBy(meter: string, by: QuotaHolder, { plan, own }: UsageAsker): readonly QuotaSettings[] {
+  const all = [...(plan.quotas[meter] ?? []), ...own.filter((quota) => quota.meter === meter)];
+  const byShape = Map.groupBy(
+    all.filter((quota) => quota.by === by),
+    ({ window }) => shapeKey(meter, by, window),
+  );
+  return [...byShape.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [others.reduce((one, other) => tighterQuota(one, other) ?? one, first)],
   );
 }
 

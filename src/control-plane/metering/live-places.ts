@@ -5,9 +5,10 @@
  */
 import type { Settings } from "#config/settings.ts";
 import { type Window, windowAt } from "#core/windows.ts";
-import { type CounterShape, counterName, holderOf, type UsageOp } from "#shared/counter-shapes.ts";
+import { type CounterShape, counterName, holderOf, shapesOfMeter, type UsageOp } from "#shared/counter-shapes.ts";
 import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
-import type { AccountRecord } from "#shared/principals.ts";
+import { ownQuotas } from "#shared/own-limits.ts";
+import type { AccountRecord, HolderLimits } from "#shared/principals.ts";
 import { type QuotaCounter, quotaCounter } from "#shared/quota-limits.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import { type Counting, isSameWindow } from "./counting.ts";
@@ -27,6 +28,8 @@ export interface UsageKey {
 /** Usage of an account, with what its limits depend on. */
 export interface Usage extends Omit<UsageKey, "account"> {
   readonly account: AccountRecord;
+  /** Limits of the key and of the member; left out where they refuse nothing. */
+  readonly ownLimits?: readonly HolderLimits[];
 }
 
 export interface LiveCounter {
@@ -62,10 +65,13 @@ export function countersOf({ counting, counters }: CountersParts, usage: UsageKe
 export function placesOf(parts: PlacesParts, usage: Usage): readonly Place[] {
   const { account, atMs } = usage;
   const plan = planOf(parts.settings, account.plan);
+  const meter = parts.settings.meters[usage.meter];
+  const shapes = meter === undefined ? [] : shapesOfMeter(parts.settings, meter);
+  const own = ownQuotas(shapes, usage.ownLimits ?? []);
   return countersOf(parts, { ...usage, account: account.id }).map((live) => {
     // Windows by a former anchor are counted, but limit nothing.
     const isNow = isSameWindow(live.counter.window, windowAt(live.shape.window, atMs, account.anchorMs));
-    return { ...live, ...(isNow ? quotaCounter(live.counter, live.shape, plan, account) : UNLIMITED) };
+    return { ...live, ...(isNow ? quotaCounter(live.counter, live.shape, { plan, account, own }) : UNLIMITED) };
   });
 }
 
@@ -75,4 +81,4 @@ export function isLongOver({ startMs, endMs }: Window, nowMs: number): boolean {
 }
 
 const HOUR_MS = 3_600_000;
-const UNLIMITED = { quota: null, hard: null, capped: false } as const;
+const UNLIMITED = { quota: null, own: null, hard: null, capped: false } as const;

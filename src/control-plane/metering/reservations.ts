@@ -12,7 +12,7 @@ import { newId } from "#core/ids.ts";
 import { usageOp } from "#shared/counter-shapes.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import type { CreditBurner } from "#shared/credit-burner.ts";
-import type { AccountRecord } from "#shared/principals.ts";
+import type { AccountRecord, HolderLimits } from "#shared/principals.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
 import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import { Confirming, giveBackHeld } from "./confirming.ts";
@@ -44,6 +44,8 @@ export interface ReservationWish {
   readonly key: string;
   readonly user: string;
   readonly route: string;
+  /** Limits of the key and of the user. */
+  readonly ownLimits: readonly HolderLimits[];
   /** From now on. */
   readonly lifetimeMs: number;
 }
@@ -71,9 +73,9 @@ export class Reservations {
 
   /** In one go: no other shapes of windows come between the counters and the store. */
   #reserve(wish: ReservationWish, account: AccountRecord): ReservationRow | Refusal {
-    const { meter, units, key, user } = wish;
+    const { meter, units, key, user, ownLimits } = wish;
     const now = wallMs();
-    const taken = this.#parts.taker.take({ account, key, user, meter, op: "add", atMs: now }, units);
+    const taken = this.#parts.taker.take({ account, key, user, meter, op: "add", atMs: now, ownLimits }, units);
     if ("code" in taken) return taken;
     const row = rowOf(wish, now, JSON.stringify(taken.credits.map(({ grant, credits }) => ({ grant, credits }))));
     try {

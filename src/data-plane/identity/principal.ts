@@ -4,7 +4,7 @@
  * The plan comes from the account, else from the token's claim, else it is the default plan.
  */
 import type { PlanSettings, Settings } from "#config/settings.ts";
-import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { AccountRecord, HolderLimits, KeyRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
 import { compileNarrowing, type Narrowing } from "./narrowing.ts";
 import type { Sighting } from "./sightings.ts";
@@ -31,7 +31,11 @@ export interface Principal {
   readonly narrowing: Narrowing | null;
   /** Item of `X-Tollgate-Warning` on its answers; null: nothing to warn of. */
   readonly warning: string | null;
+  /** Limits of the key and of the member, inside those of the account. */
+  readonly ownLimits: readonly HolderLimits[];
 }
+
+const NO_LIMITS: readonly HolderLimits[] = Object.freeze([]);
 
 export function principalOfKey(key: KeyRecord, account: AccountRecord, settings: Settings): Principal {
   return {
@@ -48,6 +52,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     sighting: { atMs: 0 },
     narrowing: compileNarrowing(key.narrowing),
     warning: warningOf(key),
+    ownLimits: key.limits === null ? NO_LIMITS : [{ holder: "key", limits: key.limits }],
   };
 }
 
@@ -68,6 +73,7 @@ export function principalOfToken(token: VerifiedToken, account: AccountRecord, s
     sighting: { atMs: 0 },
     narrowing: null,
     warning: null,
+    ownLimits: NO_LIMITS,
   };
 }
 

@@ -74,10 +74,9 @@ export class Admitter {
     const atMs = wallMs();
     const at = instantOf(monotonicNs());
     const limits = book.of(runtime, route, principal, atMs);
-    const rates =
-      limits.rates.length === route.rates.length
-        ? limits.rates
-        : [...limits.rates, ...book.ratesByAddress(route, principal, clientAddress)];
+    const rates = limits.moreRates
+      ? [...limits.rates, ...book.ratesByAddress(route, principal, clientAddress)]
+      : limits.rates;
     const concurrency =
       limits.concurrency.length === route.concurrency.length
         ? limits.concurrency

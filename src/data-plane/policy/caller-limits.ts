@@ -16,6 +16,7 @@ import type { Runtime } from "#data-plane/runtime.ts";
 import { policyOf } from "./limit-headers.ts";
 import { dependsOnAddress, limitKey } from "./limit-keys.ts";
 import { type LiveCounter, liveCounters, type QuotaTables } from "./quotas.ts";
+import { ownRates } from "./own-rates.ts";
 import { type CompiledRate, type LiveRate, liveRate } from "./rates.ts";
 import type { CompiledConcurrency, LiveConcurrency } from "./slots.ts";
 
@@ -42,7 +43,10 @@ export interface CallerLimits {
   readonly route: CompiledRoute;
   readonly principal: Principal | null;
   readonly epoch: number;
+  /** Those of the route and of the caller's own key and member. */
   readonly rates: readonly LiveRate[];
+  /** The route has rates that depend on the client's address. */
+  readonly moreRates: boolean;
   readonly concurrency: readonly LiveConcurrency[];
   readonly lines: readonly LiveLine[];
   /** The lines' counters that have a limit: what clients are told of. */
@@ -94,9 +98,11 @@ export class LimitBook {
 
   #make(runtime: Runtime, route: CompiledRoute, principal: Principal | null, atMs: number): CallerLimits {
     const asker = { routeName: route.name, principal, address: "" };
-    const rates = route.rates
-      .filter(({ settings }) => !dependsOnAddress(settings.by, principal))
-      .map((rate) => this.#rate(rate, principal, limitKey(rate.settings.by, asker)));
+    const ofRoute = route.rates.filter(({ settings }) => !dependsOnAddress(settings.by, principal));
+    const rates = [
+      ...ofRoute.map((rate) => this.#rate(rate, principal, limitKey(rate.settings.by, asker))),
+      ...ownRates(this.#tables.rates, principal),
+    ];
     const concurrency = route.concurrency
       .filter(({ settings }) => !dependsOnAddress(settings.by, principal))
       .map((limit) => this.#slots(limit, principal, limitKey(limit.settings.by, asker)));
@@ -104,12 +110,15 @@ export class LimitBook {
     const moneyCap = principal === null ? null : this.#moneyCap(principal, atMs);
     const counters = [...lines.flatMap((line) => line.counters), ...(moneyCap?.priced ?? [])];
     const windows = counters.map(({ counter }) => counter.window);
-    const told = lines.flatMap((line) => line.counters.filter(({ quota }) => quota !== null && quota.limit !== null));
+    const told = lines.flatMap((line) =>
+      line.counters.filter(({ told: quota }) => quota !== null && quota.limit !== null),
+    );
     return {
       route,
       principal,
       epoch: runtime.epoch + (principal?.account.epoch ?? 0),
       rates,
+      moreRates: ofRoute.length < route.rates.length,
       concurrency,
       lines,
       told,

@@ -1,9 +1,10 @@
 /**
  * What answers tell of the limits. Worker thread. `draft-10` is draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` and
  * `RateLimit` with one item for each rate and each quota; rates are named by their name, quotas `meter/window`, with `/key` or
- * `/user` where they hold for that. `t` is the seconds until the limit is whole again. `draft-6` and `x-ratelimit` tell of the one
- * limit of which least is left. `X-Tollgate-Warning` lists quotas at or beyond their first threshold, `p` in percent, and `key` where
- * the secret of an API key was replaced, which is good until `retires`.
+ * `/user` where they hold for that; rates of the caller's own key and member are `key` and `member`, the second of each `key/2`.
+ * `t` is the seconds until the limit is whole again. `draft-6` and `x-ratelimit` tell of the one limit of which least is left.
+ * `X-Tollgate-Warning` lists quotas at or beyond their first threshold, `p` in percent, and `key` where the secret of an API key was
+ * replaced, which is good until `retires`.
  */
 import type { LimitHeaderSet } from "#config/settings.ts";
 import type { CallerLimits, LimitTables } from "./caller-limits.ts";
@@ -86,7 +87,7 @@ export class LimitState {
     return SCRATCH.take();
   }
 
-  #quotaItem({ quota, counter }: LiveCounter): Item {
+  #quotaItem({ told: quota, counter }: LiveCounter): Item {
     const { tables, atMs } = this.#parts;
     const limit = quota?.limit ?? 0;
     const { window } = counter;
@@ -109,7 +110,7 @@ export class LimitState {
     const { limits, tables } = this.#parts;
     const { counters } = tables;
     let warnings = limits.principal?.warning ?? "";
-    for (const { quota, counter, label } of limits.told) {
+    for (const { told: quota, counter, label } of limits.told) {
       const first = quota?.thresholds[0];
       if (quota === null || first === undefined || quota.limit === null || quota.limit === 0) continue;
       const percent = Math.floor((counters.used(counter) / quota.limit) * 100);
@@ -125,7 +126,7 @@ export function policyOf(rates: readonly LiveRate[], counters: readonly LiveCoun
     const windowSeconds = Math.max(1, Math.round(rate.figures.perMs / 1000));
     return `"${rate.name}";q=${rate.most};w=${windowSeconds}`;
   });
-  for (const { quota, counter, label } of counters) {
+  for (const { told: quota, counter, label } of counters) {
     const { kind, startMs, endMs } = counter.window;
     const window = kind === "lifetime" ? "" : `;w=${(endMs - startMs) / 1000}`;
     items.push(`"${label}";q=${told(quota?.limit ?? 0)}${window}`);

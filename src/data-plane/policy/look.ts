@@ -99,10 +99,11 @@ export class Look {
     if (quota === null) return null;
     if (quota.shadow && quota.limit !== null) {
       if (!fits(used, units, takeLimit(quota.limit + quota.grace, units)))
-        this.#onShadow(quotaRefusal(live, used, ask), concerned(ask));
-      return null;
+        this.#onShadow(quotaRefusal(live, used, ask, quota), concerned(ask));
     }
+    // Of a plan's quota in shadow nothing is left here but the holder's own.
     if (!fits(used, units, takeLimit(hard, units))) return quotaRefusal(live, used, ask);
+    if (quota.shadow) return null;
     if (throttle !== null && this.isThrottled(live, used, units)) return this.#rate(throttle, ask);
     const wanted = creditsFor(quota, used, Math.max(1, units));
     if (wanted === 0) return null;

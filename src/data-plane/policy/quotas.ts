@@ -7,6 +7,7 @@ import type { QuotaSettings } from "#config/settings.ts";
 import { windowAt } from "#core/windows.ts";
 import { type CounterShape, counterName, holderOf } from "#shared/counter-shapes.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
+import { ownQuotas, tighterQuota } from "#shared/own-limits.ts";
 import { type QuotaCounter, quotaCounter } from "#shared/quota-limits.ts";
 import type { RateTable } from "#shared/rate-table.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
@@ -16,6 +17,8 @@ import { type LiveRate, liveRate } from "./rates.ts";
 export interface LiveCounter extends QuotaCounter {
   /** Holds from `quota.throttle.fromUnits` on. */
   readonly throttle: LiveRate | null;
+  /** The quota that clients are told of: the one that is reached first. */
+  readonly told: QuotaSettings | null;
   /** As clients are told of the quota: `tokens/month`, `calls/day/key`. Empty without one. */
   readonly label: string;
 }
@@ -34,15 +37,17 @@ export function liveCounters(
   atMs: number,
 ): readonly LiveCounter[] {
   const { account, plan } = principal;
+  const own = ownQuotas(shapes, principal.ownLimits);
   return shapes.flatMap((shape) => {
     const holder = holderOf(shape.by, principal.keyId ?? "", principal.user ?? "");
     if (holder === null) return [];
     const window = windowAt(shape.window, atMs, account.anchorMs);
     const counter = tables.counters.key(counterName(account.id, shape.key, holder, window), window);
-    const limited = quotaCounter(counter, shape, plan, account);
+    const limited = quotaCounter(counter, shape, { plan, account, own });
     const { quota } = limited;
     const throttle = quota === null ? null : throttleOf(tables.rates, quota, `${account.id}|${shape.key}|${holder}`);
-    return [{ ...limited, throttle, label: quota === null ? "" : labelOf(quota) }];
+    const told = tighterQuota(quota, limited.own);
+    return [{ ...limited, throttle, told, label: quota === null ? "" : labelOf(quota) }];
   });
 }
 

@@ -32,7 +32,16 @@ afterEach(async () => {
 });
 
 function wanted(part: Partial<NewApiKey> = {}): NewApiKey {
-  return { accountId, name: null, env: "live", roles: ["User"], scopes: null, expiresAtMs: null, ...part };
+  return {
+    accountId,
+    name: null,
+    env: "live",
+    roles: ["User"],
+    scopes: null,
+    expiresAtMs: null,
+    limits: null,
+    ...part,
+  };
 }
 
 test("a new key is well formed, found by its secret and by nothing else", async () => {

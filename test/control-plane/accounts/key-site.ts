@@ -37,6 +37,7 @@ export async function openKeySite(): Promise<KeySite> {
     roles: ["User"],
     scopes: null,
     expiresAtMs: null,
+    limits: null,
   } as const;
   return {
     root,

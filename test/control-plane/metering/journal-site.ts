@@ -24,6 +24,7 @@ export const SETTINGS = {
   timeZone: "UTC",
   meters: { calls: plainMeter("calls"), tokens: plainMeter("tokens") },
   plans: { free: { id: "free", default: true, quotas: {} } },
+  identity: { keys: { quotaWindows: [] }, members: { quotaWindows: [] } },
   defaultPlan: "free",
   metering: { keepJournalMs: 3_600_000 },
 } as unknown as Settings; // What the ledger reads of them.

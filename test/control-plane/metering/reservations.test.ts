@@ -32,6 +32,7 @@ async function hold(site: UsageSite, account: Account, units: number, wish: Part
     key: "",
     user: "",
     route: "",
+    ownLimits: [],
     lifetimeMs: HOUR_MS,
     ...wish,
   });

@@ -76,7 +76,7 @@ test("a threshold is told once a window and limit: those of a new plan are told 
 test("key, user and route of an event are those of its usage", async () => {
   await using site = await UsageSite.open(YAML);
   const account = await site.account();
-  const wish = { name: null, env: "live", roles: [], scopes: null, expiresAtMs: null } as const;
+  const wish = { name: null, env: "live", roles: [], scopes: null, expiresAtMs: null, limits: null } as const;
   const { key } = await site.services.keys.create("tg", { accountId: account.id, ...wish });
   const other = await site.account("B");
   const foreign = await site.services.keys.create("tg", { accountId: other.id, ...wish });

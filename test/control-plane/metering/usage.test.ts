@@ -156,7 +156,7 @@ test("open reservations and credits burnt are in the seeded counters", async () 
 test("an account sees each meter of the file: the windows of its plan's quotas, or one where it has none, and its own sub-quotas", async () => {
   const { site, parts } = await filled();
   await using _site = site;
-  const asker = { account: { id: "a", anchorMs: 0 }, plan: plan("free"), keyId: "k", user: null };
+  const asker = { account: { id: "a", anchorMs: 0 }, plan: plan("free"), keyId: "k", user: null, own: [] };
   const meters = ["calls", "tokens", "seats"];
   const hour = { kind: "hour", start: "2026-11-24T09:00:00.000Z", end: "2026-11-24T10:00:00.000Z" };
   const day = { kind: "day", start: "2026-11-24T00:00:00.000Z", end: "2026-11-25T00:00:00.000Z" };
@@ -184,7 +184,7 @@ test("an account sees each meter of the file: the windows of its plan's quotas, 
 test("what is beyond a limit is shown with what it costs, in money or credits", async () => {
   const { site, parts } = await filled();
   await using _site = site;
-  const asker = { account: { id: "a", anchorMs: 0 }, plan: plan("pro"), keyId: null, user: null };
+  const asker = { account: { id: "a", anchorMs: 0 }, plan: plan("pro"), keyId: null, user: null, own: [] };
   expect(await accountUsage(parts, ["calls", "tokens"], asker)).toMatchObject([
     { used: 7, limit: 6, remaining: 0, exceed: "overage", overage: { units: 1, cost: 3 } },
     { used: 70, limit: 50, remaining: 0, exceed: "credits", credits: { perUnit: 2, remaining: 25 } },

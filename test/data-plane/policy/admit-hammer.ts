@@ -3,11 +3,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Settings } from "#config/settings.ts";
 import type { AccountRecord } from "#shared/principals.ts";
 import { isRefusal } from "#data-plane/exchange.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
 import { callerOf, LimitWorker, routeOf, runtimeWith, type SharedBuffers } from "./limit-worker.ts";
 
 /** Asks for `paths` in turn. */
 export interface AdmitJob {
   readonly account: AccountRecord;
+  /** What else the caller is. */
+  readonly caller: Partial<Principal>;
   readonly paths: readonly string[];
   readonly attempts: number;
   /** Of those admitted, this thread's every second one is released at once. */
@@ -35,9 +38,9 @@ const gate = new Int32Array(gates);
 const runtime = runtimeWith(settings);
 const worker = new LimitWorker(buffers, index, owner, dir);
 
-function run({ account, paths, attempts, releases }: AdmitJob): AdmitOutcome {
+function run({ account, caller, paths, attempts, releases }: AdmitJob): AdmitOutcome {
   const outcomes: Record<string, number> = { admitted: 0 };
-  const principal = callerOf(runtime, account);
+  const principal = callerOf(runtime, account, caller);
   const routes = paths.map((path) => routeOf(runtime, path));
   let admitted = 0;
   for (let attempt = 0; attempt < attempts; attempt++) {

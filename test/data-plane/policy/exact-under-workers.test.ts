@@ -15,6 +15,7 @@ import type { AccountRecord } from "#shared/principals.ts";
 import { reservedUnits } from "#shared/in-flight-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
 import { instantOf, liveRate } from "#data-plane/policy/rates.ts";
 import { settingsOf } from "#test/config/faults-of.ts";
 import type { AdmitJob, AdmitOutcome, AdmitStart } from "./admit-hammer.ts";
@@ -27,6 +28,7 @@ const route = (name: string, rest: string) =>
   `  - { name: ${name}, match: { path: /${name} }, upstream: app, ${rest} }\n`;
 
 const settings = settingsOf(`${HEAD}
+identity: { members: { quotaWindows: [lifetime] } }
 rates:
   bucket: { limit: 501, per: 365d, by: account }
   dear: { limit: 1000, per: 365d, by: account }
@@ -75,9 +77,17 @@ function grants(account: string): readonly CreditGrant[] {
   });
 }
 
+/** A caller whose key or member has limits of its own. */
+function limited(holder: "key" | "user", requests: number | null, calls: number | null = null): Partial<Principal> {
+  const rates = requests === null ? [] : [{ limit: requests, perMs: 365 * 86_400_000, burst: requests }];
+  const quotas = calls === null ? [] : [{ meter: "calls", limit: calls, per: "lifetime" } as const];
+  return { ownLimits: [{ holder, limits: { rates, quotas } }] };
+}
+
 interface Stage {
   readonly name: string;
   readonly account: AccountRecord;
+  readonly caller?: Partial<Principal>;
   readonly paths: readonly string[];
   /** How many get through. */
   readonly through: number;
@@ -105,6 +115,11 @@ const STAGES: readonly Stage[] = [
     name: "a cap in money over two meters", account: accountOf("k", { spendCap: { units: {}, money: 301 } }), paths: ["left", "right", "right"], through: 120, rule: "spend-cap:money",
   },
   { name: "limits of every kind at once", account: accountOf("l", { grants: grants("l") }), paths: ["all"], through: 152, rule: "credits:paid" },
+  { name: "a rate of the key, whatever the route", account: accountOf("q"), caller: limited("key", 307), paths: ["calls", "seats", "extra"], through: 307, rule: "rate:key" },
+  { name: "a quota of the key within the plan's for keys", account: accountOf("r"), caller: limited("key", null, 223), paths: ["calls"], through: 223, rule: "quota:calls" },
+  { name: "a quota of the key beyond the plan's for keys", account: accountOf("s"), caller: limited("key", null, 500), paths: ["calls"], through: 401, rule: "quota:calls" },
+  { name: "a rate of the member", account: accountOf("t"), caller: { user: "u", ...limited("user", 211) }, paths: ["calls"], through: 211, rule: "rate:member" },
+  { name: "a quota of the member that no plan has", account: accountOf("u"), caller: { user: "u", ...limited("user", 5000, 199) }, paths: ["calls"], through: 199, rule: "quota:calls" },
 ]; // biome-ignore format: one table
 
 const BACK: readonly Stage[] = [
@@ -127,8 +142,8 @@ function answerOf(start: AdmitStart): Promise<readonly AdmitOutcome[]> {
 
 async function onThreads(threads: number, stages: readonly Stage[], buffers: SharedBuffers, dir: string) {
   const gates = new SharedArrayBuffer(stages.length * 4);
-  const jobs = stages.map(({ account, paths, releases = false }): AdmitJob => {
-    return { account, paths, attempts: ATTEMPTS / threads, releases };
+  const jobs = stages.map(({ account, caller = {}, paths, releases = false }): AdmitJob => {
+    return { account, caller, paths, attempts: ATTEMPTS / threads, releases };
   });
   const starts = Array.from({ length: threads }, (_, index) => {
     return { settings, buffers, jobs, index, owner: index + 2, threads, dir, gates };
