@@ -4,21 +4,16 @@
  */
 import os from "node:os";
 import path from "node:path";
+import type { OwnRule, RequireSettings } from "./access-settings.ts";
 import { parseAddress } from "./listen-address.ts";
 import { normalizeIssuer } from "./normalize-identity.ts";
 import { normalizeConcurrency, normalizeMeter, normalizeMetering, normalizeRate } from "./normalize-limits.ts";
 import { normalizePlans } from "./normalize-plans.ts";
 import { durationMs, mapValues, sizeBytes } from "./normalize-values.ts";
+import { requestPlace } from "./request-place.ts";
 import type { GatewayFile } from "./schema.ts";
 import { withHead } from "./rules-routes.ts";
-import type {
-  RequireSettings,
-  RouteSettings,
-  ServerSettings,
-  Settings,
-  StoreSettings,
-  UpstreamSettings,
-} from "./settings.ts";
+import type { RouteSettings, ServerSettings, Settings, StoreSettings, UpstreamSettings } from "./settings.ts";
 import { STANDARD } from "./standard.ts";
 import type { RoutePart, UpstreamPart } from "./view.ts";
 
@@ -142,7 +137,12 @@ function normalizeRequire(require: NonNullable<RoutePart["require"]>): RequireSe
     permissions: require.permissions ?? [],
     scopes: require.scopes ?? [],
     features: require.features ?? [],
-    accountParam: require.account?.slice("path.".length) ?? null,
-    ownerParam: require.owner?.slice("path.".length) ?? null,
+    account: require.account === undefined ? null : requestPlace(require.account),
+    owner: require.owner === undefined ? null : requestPlace(require.owner),
+    own: require.own === undefined ? null : ownRule(require.own),
   };
+}
+
+function ownRule(text: string): OwnRule {
+  return text === "header" ? { in: "data-scope" } : requestPlace(text);
 }

@@ -2,7 +2,7 @@
 import type { Path } from "./locate.ts";
 import { parseTemplate, type TemplateSegment, templateShape } from "./path-template.ts";
 import type { Report } from "./report.ts";
-import { checkPermissions } from "./rules-roles.ts";
+import { checkRequire } from "./rules-require.ts";
 import { STANDARD } from "./standard.ts";
 import { meanOrList } from "./suggest.ts";
 import type { Item, MeterPart, PlanPart, RatePart, RoutePart, View } from "./view.ts";
@@ -29,7 +29,7 @@ export function checkRoutes(view: View, report: Report): void {
       known(role, "role", [...path, "require", "roles", index]);
     checkMeters(view, route, report);
     checkFeatures(view, route, report);
-    checkPermissions(value.require?.permissions ?? [], [...path, "require", "permissions"], report);
+    checkRequire(route, report);
     checkAuth(view, route, report);
     checkTemplate(view, route, report);
   }
@@ -162,14 +162,6 @@ function checkTemplate({ server }: View, { path, value }: Item<RoutePart>, repor
       `Expected a path outside server.prefix, got ${JSON.stringify(value.match.path)}`,
       "the gateway's own endpoints live there",
     );
-  const parameters = template.segments.flatMap((segment) => (segment.kind === "parameter" ? [segment.name] : []));
-  for (const key of ["account", "owner"] as const) {
-    const name = value.require?.[key]?.slice("path.".length);
-    if (name === undefined || parameters.includes(name)) continue;
-    const hint =
-      parameters.length === 0 ? `the path has none; write {${name}}` : meanOrList(name, parameters, "parameters");
-    report.value([...path, "require", key], `Unknown path parameter ${JSON.stringify(name)}`, hint);
-  }
 }
 
 function isLiteral(segment: TemplateSegment | undefined, text: string): boolean {

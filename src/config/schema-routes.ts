@@ -1,5 +1,6 @@
 /** The shape of `gateway.yaml`: upstreams and routes. See `schema.ts`. Pure. */
 import Type from "typebox";
+import { Require } from "./schema-require.ts";
 import { NAME, duration, name, names, oneOf, strict } from "./schema-parts.ts";
 
 const Target = Type.Union([
@@ -54,28 +55,6 @@ export const Upstream = Type.Object(
     ),
   },
   strict,
-);
-
-const Require = Type.Object(
-  {
-    roles: Type.Optional(names("One of these roles.")),
-    permissions: Type.Optional(names("All of these permissions.")),
-    scopes: Type.Optional(names("All of these scopes.")),
-    features: Type.Optional(names("All of these plan features.")),
-    account: Type.Optional(
-      Type.String({
-        pattern: "^path\\.[A-Za-z_][A-Za-z0-9_]*$",
-        description: "`path.NAME`: that path segment must be the caller's account.",
-      }),
-    ),
-    owner: Type.Optional(
-      Type.String({
-        pattern: "^path\\.[A-Za-z_][A-Za-z0-9_]*$",
-        description: "`path.NAME`: that path segment must be the caller's user.",
-      }),
-    ),
-  },
-  { ...strict, description: "What the caller must have." },
 );
 
 export const Route = Type.Object(

@@ -1,4 +1,5 @@
 /** What a part of the schema wants, in words, for fault messages. Pure. */
+import { OWN_PATTERN, PLACE_PATTERN } from "./request-place.ts";
 import { ADDRESS, DURATION, NAME, SIZE } from "./schema-parts.ts";
 
 /** The few JSON Schema keywords that `schema.ts` uses. */
@@ -34,7 +35,8 @@ export const PATTERN_WORDS: Readonly<Record<string, string>> = {
   "^[a-z][a-z0-9]{0,15}$": "1 to 16 lower-case letters and digits that start with a letter",
   "^[a-z][a-z0-9-]*$": "a header name in lower case",
   "^[a-z]{3}$": "a currency code of three lower-case letters, such as usd",
-  "^path\\.[A-Za-z_][A-Za-z0-9_]*$": "path.NAME, where NAME is a parameter of the route's path",
+  [PLACE_PATTERN]: "path.NAME, where NAME is a parameter of the route's path, query.NAME or header.name in lower case",
+  [OWN_PATTERN]: "path.NAME, where NAME is a parameter of the route's path, query.NAME or header",
   "^(\\*\\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$": "a host name in lower case without a port, or *. and a suffix",
   "^/": "a path that starts with /",
   "^claim:.+$": "claim:PATH, such as claim:org.id",

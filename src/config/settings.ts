@@ -2,6 +2,7 @@
  * Settings: `gateway.yaml` after every reference is resolved, every default filled and every unit turned into a number.
  * Plain frozen data, so that it crosses to the workers as a message. Made by `load.ts`, changed by nobody.
  */
+import type { RequireSettings } from "./access-settings.ts";
 import type { MeterSource } from "#core/meter-source.ts";
 import type { UnitPrice } from "#core/money.ts";
 import type { Scaling } from "#core/quantity.ts";
@@ -268,17 +269,6 @@ export interface RouteSettings {
   /** Units by meter; negative ones give back units of a gauge. Only meters that cost something. */
   readonly meters: Readonly<Record<string, number | "measured">>;
   readonly countWhen: CountWhen;
-}
-
-export interface RequireSettings {
-  readonly roles: readonly string[];
-  readonly permissions: readonly string[];
-  readonly scopes: readonly string[];
-  readonly features: readonly string[];
-  /** Name of the path parameter that must equal the account; null: none. */
-  readonly accountParam: string | null;
-  /** Name of the path parameter that must equal the user; null: none. */
-  readonly ownerParam: string | null;
 }
 
 export interface MeteringSettings {

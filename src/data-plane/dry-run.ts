@@ -14,9 +14,11 @@ import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
+import type { Asked } from "#data-plane/policy/named-value.ts";
+import { forwardedTarget, isOwnOnly } from "#data-plane/policy/own-things.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
-import { readTarget, type Target } from "#data-plane/route/path.ts";
-import { methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
+import { readTarget } from "#data-plane/route/path.ts";
+import { methodFault, withAuthority } from "#data-plane/wire/head.ts";
 import { buildRuntime, type Runtime } from "./runtime.ts";
 import { TraceIds } from "./trace-ids.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
@@ -102,23 +104,19 @@ class Walk {
       return refuse("method_not_allowed", "route:method", `This path takes ${found.allowed.join(", ")}`);
     this.route = found.route;
     this.step("route", `${found.route.name}, auth ${found.route.auth}, upstream ${found.route.upstream.name}`);
-    return this.#caller(found.route, found.values, head, target);
+    return this.#caller({ route: found.route, values: found.values, head, target });
   }
 
-  async #caller(
-    route: CompiledRoute,
-    values: readonly string[],
-    head: RequestHead,
-    target: Target,
-  ): Promise<Refusal | null> {
+  async #caller(asked: Asked): Promise<Refusal | null> {
+    const { route } = asked;
     this.phase = "identify";
-    const principal = await this.#identify(route, head, target);
+    const principal = await this.#identify(asked);
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
-    const refusal = authorize(principal, route, values) ?? this.#narrowed(principal, route, head);
+    const refusal = authorize(principal, asked) ?? this.#narrowed(principal, asked);
     if (refusal !== null) return refusal;
-    this.step("authorize", "allowed");
+    this.step("authorize", allowed(principal, asked));
     this.phase = "admit";
     this.#tellRates(route, principal);
     const limit = principal === null ? null : await this.#quotas(route, principal);
@@ -126,14 +124,14 @@ class Walk {
     return limit;
   }
 
-  #narrowed(principal: Principal | null, route: CompiledRoute, head: RequestHead): Refusal | null {
+  #narrowed(principal: Principal | null, { route, head }: Asked): Refusal | null {
     if (principal === null || principal.narrowing === null) return null;
     const { method, peer } = this.#parts.request;
     const address = clientAddressOf(peer, head, this.#runtime.trustedProxies);
     return narrowingRefusal(principal.narrowing, { route: route.name, method, address });
   }
 
-  async #identify(route: CompiledRoute, head: RequestHead, target: Target): Promise<Principal | Refusal | null> {
+  async #identify({ route, head, target }: Asked): Promise<Principal | Refusal | null> {
     if (route.auth === "none") return null;
     const { settings } = this.#runtime;
     const credential = readCredential(head, target.query, settings.identity.keys);
@@ -234,6 +232,12 @@ function newAccount(externalId: string): AccountRecord {
     spendCap: { units: {}, money: null },
     grants: [],
   };
+}
+
+function allowed(principal: Principal | null, asked: Asked): string {
+  if (principal === null || !isOwnOnly(principal, asked.route)) return "allowed";
+  const target = forwardedTarget(principal, asked);
+  return target === asked.target.text ? "allowed, for what is their own" : `allowed, for what is their own: ${target}`;
 }
 
 function describe(principal: Principal): string {

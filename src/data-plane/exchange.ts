@@ -33,7 +33,7 @@ export interface Passage {
   /** That of the exchange; with an absolute target its host is the target's. */
   readonly head: RequestHead;
   readonly route: CompiledRoute;
-  /** Normalised path and query: what was matched is what is forwarded. */
+  /** Normalised path and query: what was matched is what is forwarded. The query may have got a parameter that says whose things. */
   readonly target: string;
   /** null on routes that let anonymous callers in. */
   readonly principal: Principal | null;

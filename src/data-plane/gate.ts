@@ -17,23 +17,21 @@ import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Sightings } from "#data-plane/identity/sightings.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
-import { authorize, dependsOnPath } from "#data-plane/policy/authorize.ts";
+import { authorize, dependsOnRequest } from "#data-plane/policy/authorize.ts";
 import { WARNING_HEADER } from "#data-plane/policy/limit-headers.ts";
+import type { Asked } from "#data-plane/policy/named-value.ts";
+import { forwardedTarget } from "#data-plane/policy/own-things.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
-import { type Target, TargetReader } from "#data-plane/route/path.ts";
+import { TargetReader } from "#data-plane/route/path.ts";
 import type { Runtime } from "./runtime.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
 import { ALL_METHODS, methodFault, type RequestHead, withAuthority } from "#data-plane/wire/head.ts";
 
 /** A request whose route is known. */
-interface Routed {
+interface Routed extends Asked {
   readonly exchange: Exchange;
   readonly requestId: string;
   readonly runtime: Runtime;
-  readonly head: RequestHead;
-  readonly target: Target;
-  readonly route: CompiledRoute;
-  readonly values: readonly string[];
 }
 
 export interface GateParts {
@@ -95,7 +93,7 @@ export class Gate {
   }
 
   #admit(routed: Routed, principal: Principal | null): Verdict {
-    const { exchange, head, requestId, route, runtime, target } = routed;
+    const { exchange, head, requestId, route, runtime } = routed;
     const tooLarge = bodyTooLarge(head, runtime);
     if (tooLarge !== null) return refusedAt(tooLarge, routed);
     const charged = principal !== null && route.lines.length > 0;
@@ -112,7 +110,7 @@ export class Gate {
       runtime,
       head,
       route,
-      target: target.text,
+      target: forwardedTarget(principal, routed),
       principal,
       clientAddress,
       reservation: admission.reservation,
@@ -124,12 +122,13 @@ export class Gate {
 }
 
 /** Asks again only where the answer may differ from the last one for an equal head. */
-function authorizeKnown({ head, route, values }: Routed, principal: Principal | null): Refusal | null {
-  const { caller } = head.memo;
+function authorizeKnown(routed: Routed, principal: Principal | null): Refusal | null {
+  const { route } = routed;
+  const { caller } = routed.head.memo;
   const known = caller?.principal === principal ? caller : null;
   if (known?.allowed === route) return null;
-  const refusal = authorize(principal, route, values);
-  if (refusal === null && known !== null && !dependsOnPath(route)) known.allowed = route;
+  const refusal = authorize(principal, routed);
+  if (refusal === null && known !== null && !dependsOnRequest(route)) known.allowed = route;
   return refusal;
 }
 

@@ -41,7 +41,7 @@ interface KnownCaller {
   /** Until when the key or token is good; milliseconds since 1970. */
   readonly untilMs: number;
   readonly principal: Principal;
-  /** authorize: the route that lets it in whatever the path says; null: none is known. */
+  /** authorize: the route that lets it in whatever else the request says; null: none is known. */
   allowed: CompiledRoute | null;
 }
 

@@ -3,6 +3,7 @@
  * swapped in one place (`worker.ts`). A request keeps the runtime it began with.
  */
 import type { BlockList } from "node:net";
+import { NOTHING_REQUIRED } from "#config/access-settings.ts";
 import type { RouteSettings, Settings } from "#config/settings.ts";
 import { addressSet } from "#core/addresses.ts";
 import { type BuiltinRoute, builtinRoutesOf } from "#shared/builtin-routes.ts";
@@ -105,14 +106,7 @@ function compileBuiltin(route: BuiltinRoute, snapshot: Snapshot, control: Upstre
     auth: route.auth,
     acceptsJwt: true,
     acceptsKey: true,
-    require: {
-      roles: [],
-      permissions: route.permission === null ? [] : [route.permission],
-      scopes: [],
-      features: [],
-      accountParam: null,
-      ownerParam: null,
-    },
+    require: { ...NOTHING_REQUIRED, permissions: route.permission === null ? [] : [route.permission] },
     parameters: parametersOf(path),
     rates: [],
     concurrency: [],

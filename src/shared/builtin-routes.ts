@@ -71,4 +71,5 @@ export const INTERNAL_HEADERS = {
   plan: "x-tollgate-plan",
   keyId: "x-tollgate-key-id",
   scope: "x-tollgate-scope",
+  dataScope: "x-tollgate-data-scope",
 } as const;

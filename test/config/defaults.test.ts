@@ -69,7 +69,7 @@ test("every default of the smallest file", () => {
         upstream: "app",
         auth: "required",
         schemes: ["jwt", "key"],
-        require: { roles: [], permissions: [], scopes: [], features: [], accountParam: null, ownerParam: null },
+        require: { roles: [], permissions: [], scopes: [], features: [], account: null, owner: null, own: null },
         rates: [],
         concurrency: [],
         meters: {},

@@ -444,6 +444,29 @@ routes:
     ['8:25 Unknown path parameter "di" (did you mean "id"?)'],
   ],
   [
+    "an owner that only the gateway says, and things of one's own without what one may do with them",
+    `version: 1
+upstreams:
+  app: { targets: [http://127.0.0.1:9000] }
+routes:
+  - name: all
+    upstream: app
+    match: { path: "/all/{id}" }
+    require: { owner: header.x-user-id, own: path.user }
+  - name: other
+    upstream: app
+    match: { path: "/other/{id}" }
+    require: { permissions: ["calls:read:own", "*:owned"], own: path.id, account: query.org, owner: header.x-org }
+`,
+    [
+      '8:23 Expected a header of the client\'s own, got "x-user-id" (the gateway writes this one)',
+      "8:41 Expected permissions beside own (it is for callers who have them with :own only)",
+      '8:46 Unknown path parameter "user" (known parameters: id)',
+      '12:30 Expected the permission without :own beside own, got "calls:read:own" (callers who have it with :own get in by own)',
+      '12:48 Expected * alone or at the end after a colon, got "*:owned" (such as "models:*")',
+    ],
+  ],
+  [
     "two routes that match the same",
     `version: 1
 upstreams:

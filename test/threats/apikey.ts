@@ -159,6 +159,7 @@ function foreignCases({ acme, globex }: World): readonly Case[] {
     },
     { what: "another case", send: get("/tenants/ACME/x", mine), expect: mismatch },
     { what: "our own id is not what the app knows", send: get(`/tenants/${acme.id}/x`, mine), expect: mismatch },
+    ...foreignNames(mine),
     { what: "their usage by our id", send: own(`/billing/usage?account=${globex.id}`), expect: answered(403, lacks) },
     { what: "their usage by their id", send: own("/billing/usage?account=globex"), expect: answered(403, lacks) },
     {
@@ -180,6 +181,37 @@ function foreignCases({ acme, globex }: World): readonly Case[] {
       what: "as the gateway's own header",
       send: get("/_tollgate/billing/usage", mine, `X-Tollgate-Account: ${globex.id}`),
       expect: answered(200, lacks),
+    },
+  ];
+}
+
+/** Their name where a rule looks at the query or at a header: once, or twice in the hope that the app reads the other one. */
+function foreignNames(mine: string): readonly Case[] {
+  const twice = refused(400, "query:consumer");
+  return [
+    { what: "own query", send: get("/usage?consumer=acme", mine), expect: passed() },
+    { what: "their query", send: get("/usage?consumer=globex", mine), expect: refused(403, "route:usage") },
+    { what: "no query", send: get("/usage", mine), expect: refused(403, "route:usage") },
+    ...[
+      "consumer=acme&consumer=globex",
+      "consumer=globex&consumer=acme",
+      "consumer=acme&Consumer=globex",
+      "consumer=acme&%63onsumer=globex",
+      "consumer=acme&consumer[]=globex",
+      "consumer=acme;consumer=globex",
+      "consumer=acme&consumer%00=globex",
+    ].map((query) => ({ what: query, send: get(`/usage?${query}`, mine), expect: twice })),
+    { what: "own header", send: get("/reports", mine, "X-Org: acme"), expect: passed() },
+    { what: "their header", send: get("/reports", mine, "X-Org: globex"), expect: refused(403, "route:reports") },
+    {
+      what: "both headers",
+      send: get("/reports", mine, "X-Org: acme", "X-Org: globex"),
+      expect: refused(400, "header:x-org"),
+    },
+    {
+      what: "a header that is not passed on",
+      send: get("/reports", mine, "X-Org: acme", "Connection: x-org"),
+      expect: refused(400, "header:x-org"),
     },
   ];
 }

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { requestHead } from "#test/support/raw.ts";
 import { bearer, get, malformed, passed, refused } from "./expectations.ts";
-import { type Row, runCases } from "./runner.ts";
+import { type Case, type Row, runCases } from "./runner.ts";
 
 export const RBAC: readonly Row[] = [
   {
@@ -47,6 +47,7 @@ export const RBAC: readonly Row[] = [
           expect: refused(403, "route:read"),
         },
         { what: "allowed", send: to("GET", "/models/1"), expect: passed() },
+        ...ownCases((sub, role) => bearer(token({ claims: { sub, role: [role] } }))),
       ];
     },
   },
@@ -100,3 +101,20 @@ export const RBAC: readonly Row[] = [
     },
   },
 ];
+
+/** A permission for one's own things is none for anybody else's, nor for everybody's. */
+function ownCases(line: (sub: string, role: string) => string): readonly Case[] {
+  const operator = line("u1", "Operator");
+  return [
+    { what: "one's own", send: get("/calls?ownerId=u1", operator), expect: passed() },
+    { what: "all, which become one's own", send: get("/calls", operator), expect: passed() },
+    { what: "another user's", send: get("/calls?ownerId=u2", operator), expect: refused(403, "route:calls") },
+    { what: "both", send: get("/calls?ownerId=u1&ownerId=u2", operator), expect: refused(400, "query:ownerId") },
+    { what: "a route without own things", send: get("/models/1", operator), expect: refused(403, "route:read") },
+    {
+      what: "no such permission",
+      send: get("/calls?ownerId=u1", line("u1", "User")),
+      expect: refused(403, "route:calls"),
+    },
+  ];
+}

@@ -44,7 +44,7 @@ export function worldConfig(
     identity: {
       issuers: [issuer, { ...strict, types: ["at+jwt"], clockSkew: "30s", maxLifetime: "1h", required: ["jti"] }],
     },
-    roles: { Admin: ["*"], Editor: ["models:delete"], User: ["models:read"] },
+    roles: { Admin: ["*"], Editor: ["models:delete"], User: ["models:read"], Operator: ["calls:read:own"] },
     rates: { once: { limit: 1, per: "1d", burst: 1, by: "ip" }, many: { limit: 100_000, per: "1s", by: "account" } },
     meters: { api_calls: {} },
     plans: { free: { default: true, quotas: { api_calls: { limit: 10_000_000, per: "month" } } } },
@@ -80,6 +80,14 @@ const ROUTES = [
   { name: "tokens", match: { path: "/tokens/**" }, schemes: ["jwt"], ...charged },
   { name: "keys", match: { path: "/keys/**" }, schemes: ["key"], ...charged },
   { name: "tenant", match: { path: "/tenants/{account}/**" }, require: { account: "path.account" }, ...charged },
+  { name: "usage", match: { path: "/usage" }, require: { account: "query.consumer" }, ...charged },
+  { name: "reports", match: { path: "/reports" }, require: { account: "header.x-org" }, ...charged },
+  {
+    name: "calls",
+    match: { path: "/calls" },
+    require: { permissions: ["calls:read"], own: "query.ownerId" },
+    ...charged,
+  },
   { name: "boss", match: { path: "/boss" }, require: { roles: ["Admin"] }, ...charged },
   {
     name: "read",

@@ -3,31 +3,35 @@
  * scopes, plan features, tenant and owner. What the route does not ask for is not checked; no principal passes only where the
  * route asks for nothing.
  */
+import type { RequestPlace } from "#config/access-settings.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { isGranted } from "#core/permissions.ts";
+import { grantOf } from "#core/permissions.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import { type Asked, namedValue } from "./named-value.ts";
+import { checkOwn, isOwnOnly } from "./own-things.ts";
 
-/** null: allowed. `values` are the path parameters, in the order of `route.parameters`, as they stand in the path. */
-export function authorize(
-  principal: Principal | null,
-  route: CompiledRoute,
-  values: readonly string[],
-): Refusal | null {
+/** null: allowed. */
+export function authorize(principal: Principal | null, asked: Asked): Refusal | null {
+  const { route } = asked;
   if (principal === null) return asksNothing(route) ? null : anonymousRefusal(route);
   if (principal.account.state === "suspended")
     return refuse("account_suspended", "account:suspended", "Account is suspended");
-  return checkGrants(principal, route) ?? checkTenant(principal, route, values);
+  return (
+    checkGrants(principal, route) ??
+    checkTenant(principal, asked) ??
+    (isOwnOnly(principal, route) ? checkOwn(principal, asked) : null)
+  );
 }
 
-/** Whether the decision on a principal depends on the path's values. */
-export function dependsOnPath({ require }: CompiledRoute): boolean {
-  return require.accountParam !== null || require.ownerParam !== null;
+/** Whether the decision on a principal depends on more than the route: on the path's values, the query or the header section. */
+export function dependsOnRequest({ require }: CompiledRoute): boolean {
+  return require.account !== null || require.owner !== null || require.own !== null;
 }
 
 function asksNothing({ require }: CompiledRoute): boolean {
   const lists = [require.roles, require.permissions, require.scopes, require.features];
-  return lists.every((list) => list.length === 0) && require.accountParam === null && require.ownerParam === null;
+  return lists.every((list) => list.length === 0) && require.account === null && require.owner === null;
 }
 
 function anonymousRefusal(route: CompiledRoute): Refusal {
@@ -47,7 +51,7 @@ function checkGrants(principal: Principal, route: CompiledRoute): Refusal | null
       fields: { required_roles: require.roles },
     };
   }
-  const permission = require.permissions.find((wanted) => !isGranted(principal.permissions, wanted));
+  const permission = require.permissions.find((wanted) => !isEnough(grantOf(principal.permissions, wanted), route));
   if (permission !== undefined) {
     return {
       ...refuse("permission_denied", rule, `Needs the permission ${permission}`),
@@ -66,19 +70,25 @@ function checkGrants(principal: Principal, route: CompiledRoute): Refusal | null
   };
 }
 
-function checkTenant(principal: Principal, route: CompiledRoute, values: readonly string[]): Refusal | null {
-  const { accountParam, ownerParam } = route.require;
-  if (accountParam !== null && parameter(route, values, accountParam) !== principal.publicAccount) {
-    return refuse("tenant_mismatch", `route:${route.name}`, "Belongs to another account");
-  }
-  if (ownerParam !== null && parameter(route, values, ownerParam) !== principal.user) {
-    return refuse("tenant_mismatch", `route:${route.name}`, "Belongs to another user");
-  }
-  return null;
+/** What is granted on the caller's own things is worth something only where the route says which those are. */
+function isEnough(grant: ReturnType<typeof grantOf>, { require }: CompiledRoute): boolean {
+  return grant === "full" || (grant === "own" && require.own !== null);
 }
 
-/** The decoded value; the path was checked to be valid UTF-8. Undefined equals nobody's id. */
-function parameter(route: CompiledRoute, values: readonly string[], name: string): string | undefined {
-  const value = values[route.parameters.indexOf(name)];
-  return value === undefined ? undefined : decodeURIComponent(value);
+function checkTenant(principal: Principal, asked: Asked): Refusal | null {
+  const { account, owner } = asked.route.require;
+  return (
+    (account === null ? null : mustBe(account, principal.publicAccount, "account", asked)) ??
+    (owner === null ? null : mustBe(owner, principal.user, "user", asked))
+  );
+}
+
+/** Nothing there is nobody's: it passes for no one. */
+function mustBe(place: RequestPlace, id: string | null, whose: "account" | "user", asked: Asked): Refusal | null {
+  const value = namedValue(place, asked);
+  if (typeof value === "object" && value !== null) return value;
+  if (value !== null && value === id) return null;
+  const rule = `route:${asked.route.name}`;
+  const detail = value === null ? `Names no ${whose} in ${place.in}.${place.name}` : `Belongs to another ${whose}`;
+  return refuse("tenant_mismatch", rule, detail);
 }

@@ -1,5 +1,6 @@
 /** A route as the phases use it: names already resolved to what they stand for. Worker thread; made at reload, frozen. */
-import type { CountWhen, MeterSettings, RequireSettings } from "#config/settings.ts";
+import type { RequireSettings } from "#config/access-settings.ts";
+import type { CountWhen, MeterSettings } from "#config/settings.ts";
 import type { UsageOp } from "#shared/counter-shapes.ts";
 import type { CompiledRate } from "#data-plane/policy/rates.ts";
 import type { CompiledConcurrency } from "#data-plane/policy/slots.ts";

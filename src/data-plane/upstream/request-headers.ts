@@ -4,6 +4,7 @@
  * then what the gateway says. Results are names and values in turn.
  */
 import type { Passage } from "#data-plane/exchange.ts";
+import { isOwnOnly } from "#data-plane/policy/own-things.ts";
 import { isStripped } from "#data-plane/wire/header-names.ts";
 import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
 import { addForwardedHeaders } from "./forwarded-headers.ts";
@@ -52,6 +53,8 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
   // Empty is not the same as none: a principal narrowed to no scope at all says so.
   if (principal.scopes !== null) headers.push(INTERNAL_HEADERS.scope, headerList(principal.scopes, " "));
+  if (route.require.own?.in === "data-scope")
+    headers.push(INTERNAL_HEADERS.dataScope, isOwnOnly(principal, route) ? "own" : "all");
 }
 
 /** Ids may hold any character; a field value may not (RFC 9110 §5.5). What is not printable ASCII goes percent-encoded. */
