@@ -72,6 +72,8 @@ async function explain(
     findKey: (secret) => orNull(async () => lookedUp(await admin.call("POST", "/admin/keys/lookup", { key: secret }))),
     findAccount: (id) =>
       orNull(async () => accountOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`))),
+    // TODO-B
+    findUser: async () => null,
     usedUnits: async (id) =>
       (await orNull(async () => usedOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`)))) ??
       new Map(),

@@ -1,13 +1,31 @@
-/** Issuers with every default filled. Main thread. */
+/** How callers are identified, with every default filled. Main thread. */
 import path from "node:path";
 import { durationMs } from "./normalize-values.ts";
 import { PRESETS } from "./issuer-presets.ts";
 import { issuerClaim, keySetAddress } from "./rules-identity.ts";
-import type { IssuerSettings } from "./settings.ts";
-import type { IssuerPart } from "./view.ts";
+import type { IdentitySettings, IssuerSettings } from "./settings.ts";
+import type { IdentityPart, IssuerPart } from "./view.ts";
 
-/** Settings of a checked issuer; a `file:` key set is relative to `folder`. */
-export function normalizeIssuer(issuer: IssuerPart, folder: string): IssuerSettings {
+/** Settings of a checked part; `file:` key sets are relative to `folder`. */
+export function normalizeIdentity(identity: IdentityPart, folder: string): IdentitySettings {
+  const { issuers = [], keys = {}, members = {}, accountHeader = null } = identity;
+  return {
+    issuers: issuers.map((issuer) => normalizeIssuer(issuer, folder)),
+    keys: {
+      brand: keys.brand ?? "tg",
+      headers: keys.headers ?? ["authorization", "x-api-key"],
+      quotaWindows: keys.quotaWindows ?? [],
+    },
+    members: {
+      firstRoles: members.firstRoles ?? [],
+      roles: members.roles ?? [],
+      quotaWindows: members.quotaWindows ?? [],
+    },
+    accountHeader,
+  };
+}
+
+function normalizeIssuer(issuer: IssuerPart, folder: string): IssuerSettings {
   const preset = issuer.preset ?? "oidc";
   const facts = PRESETS[preset];
   return {
@@ -31,9 +49,12 @@ export function normalizeIssuer(issuer: IssuerPart, folder: string): IssuerSetti
       permissions: null,
       scopes: "scope",
       plan: null,
+      email: "email",
+      name: "name",
       ...facts.claims,
       ...issuer.claims,
     },
+    roleSource: issuer.roleSource ?? "token",
   };
 }
 

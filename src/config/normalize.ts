@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import type { OwnRule, RequireSettings } from "./access-settings.ts";
 import { parseAddress } from "./listen-address.ts";
-import { normalizeIssuer } from "./normalize-identity.ts";
+import { normalizeIdentity } from "./normalize-identity.ts";
 import { normalizeConcurrency, normalizeMeter, normalizeMetering, normalizeRate } from "./normalize-limits.ts";
 import { normalizePlans } from "./normalize-plans.ts";
 import { durationMs, mapValues, sizeBytes } from "./normalize-values.ts";
@@ -30,15 +30,7 @@ export function normalize(config: GatewayFile, file: string): Settings {
     file,
     server: normalizeServer(config.server ?? {}),
     store: normalizeStore(config.store ?? {}, folder),
-    identity: {
-      issuers: (config.identity?.issuers ?? []).map((issuer) => normalizeIssuer(issuer, folder)),
-      keys: {
-        brand: config.identity?.keys?.brand ?? "tg",
-        headers: config.identity?.keys?.headers ?? ["authorization", "x-api-key"],
-        quotaWindows: config.identity?.keys?.quotaWindows ?? [],
-      },
-      members: { quotaWindows: config.identity?.members?.quotaWindows ?? [] },
-    },
+    identity: normalizeIdentity(config.identity ?? {}, folder),
     roles: config.roles ?? {},
     timeZone: config.timeZone ?? "UTC",
     rates: mapValues(config.rates ?? {}, normalizeRate),

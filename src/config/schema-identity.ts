@@ -21,6 +21,21 @@ const Claims = Type.Object(
     plan: Type.Optional(
       Type.String({ minLength: 1, description: "Claim with the plan, used while the account has none of its own." }),
     ),
+    email: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          "Claim with the user's e-mail, kept when the user is first seen: not where `email_verified` is false, nor where another user has it.",
+        default: "email",
+      }),
+    ),
+    name: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "Claim with the user's name, kept when the user is first seen.",
+        default: "name",
+      }),
+    ),
   },
   {
     ...strict,
@@ -95,6 +110,13 @@ const Issuer = Type.Object(
     maxLifetime: Type.Optional(duration("Longest accepted `exp - iat`. Left out: no limit.")),
     required: Type.Optional(names("Claims that must be present.")),
     claims: Type.Optional(Claims),
+    roleSource: Type.Optional(
+      oneOf(
+        ["token", "members"],
+        "Where a user's roles come from, never from both: `token` its claims; `members` the account's list of members (`/members`), whatever roles and permissions the token names. With `members` a user who was removed from the account is refused.",
+        "token",
+      ),
+    ),
   },
   strict,
 );
@@ -107,6 +129,19 @@ const quotaWindows = (whose: string) =>
       default: [],
     }),
   );
+
+const Members = Type.Object(
+  {
+    quotaWindows: quotaWindows("member"),
+    roles: Type.Optional(names("Roles of a user who is first seen in an account that was there.")),
+    firstRoles: Type.Optional(names("Roles of the user whose token made the account.")),
+  },
+  {
+    ...strict,
+    description:
+      "Users as members of accounts. Roles are what they get when a token first names both, and count where `roleSource` is `members`; left out: none.",
+  },
+);
 
 export const Identity = Type.Object(
   {
@@ -134,11 +169,13 @@ export const Identity = Type.Object(
         { ...strict, description: "API keys." },
       ),
     ),
-    members: Type.Optional(
-      Type.Object(
-        { quotaWindows: quotaWindows("member") },
-        { ...strict, description: "Users as members of accounts." },
-      ),
+    members: Type.Optional(Members),
+    accountHeader: Type.Optional(
+      Type.Union([Type.String({ pattern: "^[a-z][a-z0-9-]*$" }), Type.Null()], {
+        description:
+          "Header, lower case, by which a token acts for another account its user is a member of (our id or the external id), such as `x-account`. Only for issuers with `roleSource: members`; it is not forwarded.",
+        default: null,
+      }),
     ),
   },
   { ...strict, description: "How callers are identified." },

@@ -90,6 +90,8 @@ export interface IdentitySettings {
   readonly issuers: readonly IssuerSettings[];
   readonly keys: KeySettings;
   readonly members: MemberSettings;
+  /** Names another account of the token's user; null: tokens act for their own only. */
+  readonly accountHeader: string | null;
 }
 
 export interface KeySettings {
@@ -102,6 +104,9 @@ export interface KeySettings {
 export interface MemberSettings {
   /** As those of keys, for each user of an account. */
   readonly quotaWindows: readonly WindowKind[];
+  /** Roles of new members: of the one whose token made the account, and of all others. */
+  readonly firstRoles: readonly string[];
+  readonly roles: readonly string[];
 }
 
 export type IssuerPreset = "oidc" | "clerk" | "auth0" | "cognito" | "dynamic" | "local";
@@ -132,6 +137,8 @@ export interface IssuerSettings {
   readonly maxLifetimeMs: number | null;
   readonly required: readonly string[];
   readonly claims: ClaimSettings;
+  /** Where roles come from: the token's claims, or the account's list of members. */
+  readonly roleSource: "token" | "members";
 }
 
 /** Claim paths; null where the file names none. */
@@ -142,6 +149,8 @@ export interface ClaimSettings {
   readonly permissions: string | null;
   readonly scopes: string | null;
   readonly plan: string | null;
+  readonly email: string;
+  readonly name: string;
 }
 
 export type RateKey = "account" | "user" | "key" | "ip" | "route" | "plan" | `claim:${string}`;

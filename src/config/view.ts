@@ -8,6 +8,7 @@ import type { GatewayFile } from "./schema.ts";
 type Present<T> = Exclude<T, undefined>;
 export type ServerPart = Partial<Present<GatewayFile["server"]>>;
 export type MeteringPart = Partial<Present<GatewayFile["metering"]>>;
+export type IdentityPart = Partial<Present<GatewayFile["identity"]>>;
 export type IssuerPart = Present<Present<GatewayFile["identity"]>["issuers"]>[number];
 export type RatePart = Present<GatewayFile["rates"]>[string];
 export type ConcurrencyPart = Present<GatewayFile["concurrency"]>[string];
@@ -29,6 +30,7 @@ export interface View {
   /** null: left out, or not written right. */
   readonly timeZone: string | null;
   readonly metering: MeteringPart;
+  readonly identity: IdentityPart;
   readonly issuers: readonly Item<IssuerPart>[];
   readonly roles: readonly Item<readonly string[]>[];
   readonly rates: readonly Item<RatePart>[];
@@ -60,6 +62,7 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
     server: Object.fromEntries(pick<unknown>(["server"]).map(({ key, value }) => [key, value])) as ServerPart,
     timeZone: textAt(data, "timeZone"),
     metering: Object.fromEntries(pick<unknown>(["metering"]).map(({ key, value }) => [key, value])) as MeteringPart,
+    identity: Object.fromEntries(pick<unknown>(["identity"]).map(({ key, value }) => [key, value])) as IdentityPart,
     issuers: pick(["identity", "issuers"], true),
     roles: pick(["roles"]),
     rates: pick(["rates"]),

@@ -23,6 +23,7 @@ import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import { Anchors } from "#control-plane/metering/anchors.ts";
 import { Ledger } from "#control-plane/metering/ledger.ts";
 import { reportedUsage } from "#control-plane/metering/reported-usage.ts";
+import { FirstSight } from "#control-plane/users/first-sight.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { DataFolderLock } from "#control-plane/store/lock.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
@@ -50,6 +51,7 @@ export class Foundation {
   readonly lock: DataFolderLock;
   readonly db: Database;
   readonly services: Services;
+  readonly firstSight: FirstSight;
   readonly ledger: Ledger;
   readonly grants: CreditGrants;
   readonly planCredits: PlanCredits;
@@ -117,6 +119,7 @@ export class Foundation {
     this.grants = new CreditGrants({ db, audit, counters, planGrants, announce: announceAccount });
     const { grants, slotsBuffer: slots } = this;
     const keys = new ApiKeys(db, audit, pepper, announce);
+    this.firstSight = new FirstSight({ db, audit, accounts, settings, announce });
     this.services = {
       settings,
       log,

@@ -99,6 +99,7 @@ export class Gateway {
     const answers = new Answers({
       accounts: services.accounts,
       keys: services.keys,
+      firstSight: foundation.firstSight,
       anchorOf: (account) => ledger.seeder.anchorOf(account),
       grants: (account) => foundation.grants.usable(account),
       refreshKeys: (issuer) => keySets.refresh(issuer),

@@ -7,11 +7,12 @@ import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { fits } from "#core/limits.ts";
 import { keyFault } from "#shared/key-state.ts";
-import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, KeySets, TokenUser, UserRecord } from "#shared/principals.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
 import { type Credential, readCredential } from "#data-plane/identity/credentials.ts";
 import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
+import { accountOfOwner, userOfToken } from "#data-plane/identity/token-user.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
 import type { Asked } from "#data-plane/policy/named-value.ts";
@@ -32,6 +33,8 @@ export interface DryRunParts {
   readonly findKey: (secret: string) => Promise<{ readonly key: KeyRecord; readonly account: AccountRecord } | null>;
   /** By our id or the operator's; null: not seen yet. */
   readonly findAccount: (id: string) => Promise<AccountRecord | null>;
+  /** By external id; null: not seen yet. */
+  readonly findUser: (externalId: string) => Promise<UserRecord | null>;
   /** Units the account has used in its windows now, by `quotaName`. */
   readonly usedUnits: (account: string) => Promise<ReadonlyMap<string, number>>;
 }
@@ -168,8 +171,20 @@ class Walk {
     if ("code" in token) return token;
     const externalId = accountOfToken(token);
     if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");
-    const known = await this.#parts.findAccount(externalId);
-    return principalOfToken(token, known ?? newAccount(externalId), settings);
+    const known = (await this.#parts.findAccount(externalId)) ?? newAccount(externalId);
+    const user = await this.#user(userOfToken(token), known);
+    const account = accountOfOwner(token, { account: known, user });
+    return "code" in account ? account : principalOfToken(token, account, user, settings);
+  }
+
+  /** As the first sight of the token would make them, where nobody has seen them. */
+  async #user(named: TokenUser | null, { id, externalId: externalAccount }: AccountRecord): Promise<UserRecord | null> {
+    if (named === null) return null;
+    const { externalId } = named;
+    const user = (await this.#parts.findUser(externalId)) ?? newUser(externalId);
+    if (Object.hasOwn(user.members, id)) return user;
+    const { roles } = this.#runtime.settings.identity.members;
+    return { ...user, members: { ...user.members, [id]: { externalAccount, roles, limits: null } } };
   }
 
   #tellRates(route: CompiledRoute, principal: Principal | null): void {
@@ -238,6 +253,17 @@ function allowed(principal: Principal | null, asked: Asked): string {
   if (principal === null || !isOwnOnly(principal, asked.route)) return "allowed";
   const target = forwardedTarget(principal, asked);
   return target === asked.target.text ? "allowed, for what is their own" : `allowed, for what is their own: ${target}`;
+}
+
+function newUser(externalId: string): UserRecord {
+  return {
+    id: "(made at first sight)",
+    externalId,
+    state: "active",
+    notBeforeMs: null,
+    deniedSessions: [],
+    members: {},
+  };
 }
 
 function describe(principal: Principal): string {

@@ -80,7 +80,7 @@ export class Gate {
     if (route.auth === "none") return this.#authorize(routed, null);
     const credential = readCredential(head, target.query, runtime.settings.identity.keys);
     if (credential !== null && "code" in credential) return refusedAt(credential, routed);
-    const principal = this.#parts.identifier.identify(credential, route, runtime, head.memo);
+    const principal = this.#parts.identifier.identify(credential, route, runtime, head);
     return principal instanceof Promise
       ? principal.then((known) => this.#authorize(routed, known))
       : this.#authorize(routed, principal);

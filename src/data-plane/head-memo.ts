@@ -38,6 +38,8 @@ interface KnownCaller {
   readonly runtime: Runtime;
   /** Of everything the worker remembers of callers. */
   readonly generation: number;
+  /** Value of the account header it was looked up for; null: there was none. */
+  readonly asked: string | null;
   /** Until when the key or token is good; milliseconds since 1970. */
   readonly untilMs: number;
   readonly principal: Principal;

@@ -3,7 +3,7 @@
  * Order matters and is kept: messages to one worker arrive as sent, so an answer posted before an invalidation is older than it.
  */
 import type { Settings } from "#config/settings.ts";
-import type { AccountRecord, KeyRecord, KeySets, PublicKey } from "./principals.ts";
+import type { AccountRecord, KeyRecord, KeySets, PublicKey, TokenUser, UserRecord } from "./principals.ts";
 
 /** What a worker works by; replaced as a whole, atomically between two requests. */
 export interface Snapshot {
@@ -48,20 +48,22 @@ export interface WorkerStart {
 export type Question =
   | { readonly kind: "key"; readonly hash: string }
   | { readonly kind: "account"; readonly id: string }
-  /** Get or create: a token names an account we may not know yet. */
-  | { readonly kind: "external-account"; readonly externalId: string }
+  /** Get or create: a token names an account, and mostly a user, that we may not know yet. `account` is the id of the operator's own. */
+  | { readonly kind: "token"; readonly account: string; readonly user: TokenUser | null }
   /** A token names a key the set lacks; answered when the set was fetched anew, or at once when it was fetched lately. */
   | { readonly kind: "refresh-keys"; readonly issuer: string };
 
 export type Answer =
   | { readonly kind: "key"; readonly key: KeyRecord | null }
   | { readonly kind: "account"; readonly account: AccountRecord | null }
+  | { readonly kind: "token"; readonly account: AccountRecord | null; readonly user: UserRecord | null }
   | { readonly kind: "refresh-keys" };
 
 /** What changed and must not be served from a worker's memory any more. */
 export type Invalidation =
   | { readonly kind: "key"; readonly id: string }
-  | { readonly kind: "account"; readonly id: string; readonly externalId: string | null };
+  | { readonly kind: "account"; readonly id: string; readonly externalId: string | null }
+  | { readonly kind: "user"; readonly id: string; readonly externalId: string };
 
 export type ToWorker =
   | { readonly type: "snapshot"; readonly seq: number; readonly snapshot: Snapshot }

@@ -47,6 +47,36 @@ export interface KeyRecord {
   readonly limits: OwnLimits | null;
 }
 
+/** A user as tokens name them. */
+export interface UserRecord {
+  /** `user_…`. */
+  readonly id: string;
+  /** The token's user claim. */
+  readonly externalId: string;
+  readonly state: "active" | "suspended" | "deleted";
+  /** Tokens issued up to then are refused, and those that do not say when; milliseconds since 1970. null: none are. */
+  readonly notBeforeMs: number | null;
+  /** Sessions whose tokens are refused. */
+  readonly deniedSessions: readonly string[];
+  /** By account id: where the user is a member, as what; null: was one, and was removed. */
+  readonly members: Readonly<Record<string, MemberRecord | null>>;
+}
+
+export interface MemberRecord {
+  /** The account's id in the operator's own systems; null: only ours. */
+  readonly externalAccount: string | null;
+  readonly roles: readonly string[];
+  readonly limits: OwnLimits | null;
+}
+
+/** What a token says of its user. */
+export interface TokenUser {
+  readonly externalId: string;
+  /** In lower case; null: none that may be kept. */
+  readonly email: string | null;
+  readonly name: string | null;
+}
+
 /** What a key is good for; null: everything. */
 export interface KeyNarrowing {
   /** Names of routes. */

@@ -151,9 +151,14 @@ test("the gateway's own doings: an account at first sight, a reload; refused req
   );
   const { body } = await operator.call("GET", "/admin/accounts/newcomer");
   const made = await entries(`?account=${text(body, "id")}`);
+  const self = { kind: "gateway", id: null, account: null };
   expect(made.map(({ action, actor }) => [action, actor])).toEqual([
-    ["account.created", { kind: "gateway", id: null, account: null }],
+    ["member.added", self],
+    ["account.created", self],
   ]);
+  const after = made[0]?.after as Readonly<Record<string, unknown>>;
+  const [user] = await entries(`?target=${String(after.user)}&action=user.created`);
+  expect(user).toMatchObject({ actor: self, account: null, after: { externalId: "newcomer", email: null } });
   const count = (await entries("?limit=1000")).length;
   await operator.call("PATCH", "/admin/accounts/newcomer", { plan: "none" });
   await operator.call("POST", "/admin/accounts", { name: "A", externalId: "newcomer" });

@@ -30,7 +30,8 @@ test("every default of the smallest file", () => {
     identity: {
       issuers: [],
       keys: { brand: "tg", headers: ["authorization", "x-api-key"], quotaWindows: [] },
-      members: { quotaWindows: [] },
+      members: { firstRoles: [], roles: [], quotaWindows: [] },
+      accountHeader: null,
     },
     roles: {},
     timeZone: "UTC",
@@ -169,7 +170,17 @@ test("an issuer's defaults are those of the documentation", () => {
     clockSkewMs: 0,
     maxLifetimeMs: null,
     required: [],
-    claims: { user: "sub", account: null, roles: null, permissions: null, scopes: "scope", plan: null },
+    claims: {
+      user: "sub",
+      account: null,
+      roles: null,
+      permissions: null,
+      scopes: "scope",
+      plan: null,
+      email: "email",
+      name: "name",
+    },
+    roleSource: "token",
   });
 });
 

@@ -37,7 +37,8 @@ test.each<[object, object]>([
 });
 
 test("presets say what claims mean; the file's own words go before", () => {
-  const plain = { user: "sub", account: null, roles: null, permissions: null, scopes: "scope", plan: null };
+  const who = { user: "sub", account: null, email: "email", name: "name" };
+  const plain = { ...who, roles: null, permissions: null, scopes: "scope", plan: null };
   expect(issuerOf(CLERK)?.claims).toEqual({ ...plain, roles: "org_role", permissions: "org_permissions" });
   expect(issuerOf(AUTH0)?.claims).toEqual({ ...plain, permissions: "permissions" });
   expect(issuerOf(COGNITO)?.claims).toEqual({ ...plain, roles: "cognito:groups" });

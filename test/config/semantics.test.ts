@@ -958,6 +958,23 @@ test("templates of every kind are accepted", () => {
   expect(paths.filter((path) => faultsOf(BASE.replace("path: /all", `path: "${path}"`)).length > 0)).toEqual([]);
 });
 
+test("members' roles exist, and the account header is one of its own", () => {
+  const identity = (text: string) => faultsOf(`${BASE}roles: { Owner: ["*"] }\nidentity:\n${text}`);
+  expect(identity("  members: { firstRoles: [Owner, Boss], roles: [owner] }\n")).toEqual([
+    expect.stringMatching(/^8:\d+ Unknown role "Boss"/),
+    expect.stringMatching(/^8:\d+ Unknown role "owner" \(did you mean "Owner"\?\)/),
+  ]);
+  const issuer = "  issuers: [{ name: a, preset: local, audiences: [b], roleSource: members }]\n";
+  expect(identity(`${issuer}  accountHeader: x-account\n`)).toEqual([]);
+  for (const header of ["authorization", "x-api-key", "x-tollgate-account", "x-request-id"])
+    expect(identity(`${issuer}  accountHeader: ${header}\n`)).toEqual([
+      "9:18 Expected a header of its own that starts with x-, such as x-account",
+    ]);
+  expect(identity("  accountHeader: x-account\n")).toEqual([
+    "8:3 Expected accountHeader with an issuer of roleSource: members only (remove this key)",
+  ]);
+});
+
 test("routes that differ in host, method or a literal stand side by side", () => {
   const text = `${BASE}  - { name: b, upstream: app, match: { path: /all, host: a.example } }
   - { name: c, upstream: app, match: { path: /all, host: "*.example" } }

@@ -38,7 +38,17 @@ const SETTINGS: IssuerSettings = {
   clockSkewMs: 0,
   maxLifetimeMs: null,
   required: [],
-  claims: { user: "sub", account: null, roles: null, permissions: null, scopes: null, plan: null },
+  claims: {
+    user: "sub",
+    account: null,
+    roles: null,
+    permissions: null,
+    scopes: null,
+    plan: null,
+    email: "email",
+    name: "name",
+  },
+  roleSource: "token",
 };
 
 /** Reads a set of these keys as the control plane does. */

@@ -74,7 +74,7 @@ export class Accounts {
 
   /** Throws `ConflictError` when the external id is taken. */
   async create(wanted: NewAccount): Promise<Account> {
-    const account = await this.#insert(wanted);
+    const account = await this.#db.transaction().execute((trx) => this.#insert(trx, wanted));
     if (account === null) throw new ConflictError(`An account with the external id ${wanted.externalId} exists`);
     await this.#announce({ kind: "account", id: account.id, externalId: account.externalId });
     return account;
@@ -83,14 +83,21 @@ export class Accounts {
   /** The account the operator's systems know by this id; made at first sight. Two at once make one. null: the id is reserved. */
   async getOrCreate(externalId: string): Promise<Account | null> {
     if (isReserved(externalId)) return null;
-    const made =
-      (await this.byExternalId(externalId)) ?? (await this.#insert({ name: externalId, externalId, plan: null }));
-    const account = made ?? (await this.byExternalId(externalId));
-    if (account === null) throw new Error("An account vanished while it was made");
-    return account;
+    const known = await this.byExternalId(externalId);
+    return known ?? this.#db.transaction().execute(async (trx) => (await this.ensure(trx, externalId)).account);
   }
 
-  async #insert(wanted: NewAccount): Promise<Account | null> {
+  /** As `getOrCreate` in a transaction of the caller's, of an id that is not reserved; `isNew`: it was made just now. */
+  async ensure(trx: Database, externalId: string): Promise<{ readonly account: Account; readonly isNew: boolean }> {
+    const made = await this.#insert(trx, { name: externalId, externalId, plan: null });
+    if (made !== null) return { account: made, isNew: true };
+    const row = await trx.selectFrom("accounts").selectAll().where("external_id", "=", externalId).executeTakeFirst();
+    if (row === undefined) throw new Error("An account vanished while it was made");
+    return { account: toAccount(row), isNew: false };
+  }
+
+  /** null: the external id is taken. */
+  async #insert(trx: Database, wanted: NewAccount): Promise<Account | null> {
     const row = {
       id: newId("acct"),
       external_id: wanted.externalId,
@@ -107,18 +114,16 @@ export class Accounts {
       plan_after: null,
       trial_until_ms: null,
     };
-    return this.#db.transaction().execute(async (trx) => {
-      const result = await trx
-        .insertInto("accounts")
-        .values(row)
-        .onConflict((conflict) => conflict.column("external_id").doNothing())
-        .executeTakeFirst();
-      if (result.numInsertedOrUpdatedRows !== 1n) return null;
-      const { name, externalId, plan } = wanted;
-      const after = { name, externalId, plan };
-      await this.#audit.write(trx, { action: "account.created", target: row.id, account: row.id, before: null, after });
-      return toAccount(row);
-    });
+    const result = await trx
+      .insertInto("accounts")
+      .values(row)
+      .onConflict((conflict) => conflict.column("external_id").doNothing())
+      .executeTakeFirst();
+    if (result.numInsertedOrUpdatedRows !== 1n) return null;
+    const { name, externalId, plan } = wanted;
+    const after = { name, externalId, plan };
+    await this.#audit.write(trx, { action: "account.created", target: row.id, account: row.id, before: null, after });
+    return toAccount(row);
   }
 
   async byId(id: string): Promise<Account | null> {

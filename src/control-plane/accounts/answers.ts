@@ -8,10 +8,12 @@ import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
+import type { FirstSight } from "#control-plane/users/first-sight.ts";
 
 export interface AnswersParts {
   readonly accounts: Accounts;
   readonly keys: ApiKeys;
+  readonly firstSight: FirstSight;
   /** Seeds the account's counters, before anybody counts for it, and says by which anchor it is counted. */
   readonly anchorOf: (account: string) => Promise<AnchorSince>;
   /** Credits the account may burn. */
@@ -35,8 +37,10 @@ export class Answers {
       }
       case "account":
         return { kind: "account", account: await this.#recordOrNull(await accounts.byId(question.id)) };
-      case "external-account":
-        return { kind: "account", account: await this.#recordOrNull(await accounts.getOrCreate(question.externalId)) };
+      case "token": {
+        const { account, user } = await this.#parts.firstSight.ofToken(question.account, question.user);
+        return { kind: "token", account: await this.#recordOrNull(account), user };
+      }
       case "refresh-keys":
         await refreshKeys(question.issuer);
         return { kind: "refresh-keys" };

@@ -54,7 +54,9 @@ export interface MembersTable {
   roles: string;
   /** JSON of `OwnLimits`; null: none. */
   limits: Generated<string | null>;
-  readonly created_ms: number;
+  created_ms: number;
+  /** Since when the user is none any more: kept, so that no token brings them back. null: a member. */
+  removed_ms: Generated<number | null>;
 }
 
 /** Invitations to an account; the token itself is shown once. */

@@ -166,7 +166,7 @@ async function createUsers(db: Kysely<unknown>): Promise<void> {
   await sql`CREATE INDEX users_created ON users (created_ms, id)`.execute(db);
   await sql`CREATE TABLE members (
     account TEXT NOT NULL REFERENCES accounts (id), user TEXT NOT NULL REFERENCES users (id), roles TEXT NOT NULL, limits TEXT,
-    created_ms INTEGER NOT NULL, PRIMARY KEY (account, user)
+    created_ms INTEGER NOT NULL, removed_ms INTEGER, PRIMARY KEY (account, user)
   ) STRICT, WITHOUT ROWID`.execute(db);
   await sql`CREATE INDEX members_user ON members (user)`.execute(db);
   await sql`CREATE TABLE invitations (

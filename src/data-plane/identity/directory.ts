@@ -1,16 +1,23 @@
 /**
- * What this worker remembers of keys and accounts. Worker thread. Filled at first sight, emptied by push; nothing expires by
+ * What this worker remembers of keys, accounts and users. Worker thread. Filled at first sight, emptied by push; nothing expires by
  * itself. Found and not found are kept apart, so that a flood of wrong keys evicts no right one.
  */
 import { boundedCache } from "#data-plane/bounded-cache.ts";
 import { keyHash } from "#core/key-hash.ts";
 import type { Answer, Invalidation } from "#shared/messages.ts";
-import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, TokenUser, UserRecord } from "#shared/principals.ts";
 import type { ControlLink } from "./control-link.ts";
 
 const KEYS_MAX = 200_000;
 const UNKNOWN_KEYS_MAX = 10_000;
 const ACCOUNTS_MAX = 100_000;
+const USERS_MAX = 100_000;
+
+/** Whom a token names. `account` null: there is none, and can be none; `user` null: it names none. */
+export interface TokenOwner {
+  readonly account: AccountRecord | null;
+  readonly user: UserRecord | null;
+}
 
 export class Directory {
   readonly #link: ControlLink;
@@ -22,6 +29,8 @@ export class Directory {
   readonly #unknownKeys = boundedCache<true>(UNKNOWN_KEYS_MAX);
   readonly #accounts = boundedCache<AccountRecord>(ACCOUNTS_MAX);
   readonly #idsByExternalId = boundedCache<string>(ACCOUNTS_MAX);
+  /** By external id. */
+  readonly #users = boundedCache<UserRecord>(USERS_MAX);
   /** Counts invalidations: an answer asked for before one is used once but not remembered. */
   #changes = 0;
 
@@ -66,25 +75,45 @@ export class Directory {
   }
 
   account(id: string): AccountRecord | null | Promise<AccountRecord | null> {
-    return this.#accounts.get(id) ?? this.#askAccount({ kind: "account", id });
+    return this.#accounts.get(id) ?? this.#askAccount(id);
   }
 
-  /** The account with this id of the operator's own; made by the control plane when it is new. */
-  externalAccount(externalId: string): AccountRecord | null | Promise<AccountRecord | null> {
+  /** Whom a token names: the account by the id of the operator's own, and the user. Made by the control plane where they are new. */
+  ofToken(externalId: string, named: TokenUser | null): TokenOwner | Promise<TokenOwner> {
     const id = this.#idsByExternalId.get(externalId);
-    const known = id === undefined ? undefined : this.#accounts.get(id);
-    return known ?? this.#askAccount({ kind: "external-account", externalId });
+    const account = id === undefined ? undefined : this.#accounts.get(id);
+    const user = named === null ? null : this.#users.get(named.externalId);
+    if (account === undefined) return this.#askToken(externalId, named);
+    // No user is made for it, and none is let in.
+    if (account.state === "deleted") return { account, user: user ?? null };
+    return user === undefined || isNewIn(account, user) ? this.#askToken(externalId, named) : { account, user };
   }
 
-  async #askAccount(question: Parameters<ControlLink["ask"]>[0]): Promise<AccountRecord | null> {
+  async #askToken(account: string, user: TokenUser | null): Promise<TokenOwner> {
     const before = this.#changes;
-    const answer: Answer = await this.#link.ask(question);
+    const answer = await this.#link.ask({ kind: "token", account, user });
+    if (answer.kind !== "token") throw new Error("An answer is none to its question");
+    if (before === this.#changes) this.#rememberOwner(answer);
+    return answer;
+  }
+
+  #rememberOwner({ account, user }: TokenOwner): void {
+    if (account !== null) this.#rememberAccount(account);
+    if (user === null) return;
+    this.#users.set(user.externalId, user);
+  }
+
+  async #askAccount(id: string): Promise<AccountRecord | null> {
+    const before = this.#changes;
+    const answer: Answer = await this.#link.ask({ kind: "account", id });
     const account = answer.kind === "account" ? answer.account : null;
-    if (account !== null && before === this.#changes) {
-      this.#accounts.set(account.id, account);
-      if (account.externalId !== null) this.#idsByExternalId.set(account.externalId, account.id);
-    }
+    if (account !== null && before === this.#changes) this.#rememberAccount(account);
     return account;
+  }
+
+  #rememberAccount(account: AccountRecord): void {
+    this.#accounts.set(account.id, account);
+    if (account.externalId !== null) this.#idsByExternalId.set(account.externalId, account.id);
   }
 
   /** Takes effect for the next request. A key made after it was asked for in vain is found again. */
@@ -94,9 +123,16 @@ export class Directory {
     if (what.kind === "key") {
       for (const digest of this.#digests.get(what.id) ?? []) this.#keys.delete(digest);
       this.#unknownKeys.clear();
+    } else if (what.kind === "user") {
+      this.#users.delete(what.externalId);
     } else {
       this.#accounts.delete(what.id);
       if (what.externalId !== null) this.#idsByExternalId.delete(what.externalId);
     }
   }
+}
+
+/** Whether the user has not been seen in the account before, and so becomes a member of it. */
+function isNewIn({ id }: AccountRecord, user: UserRecord | null): boolean {
+  return user !== null && user.state === "active" && !Object.hasOwn(user.members, id);
 }

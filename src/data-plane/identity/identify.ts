@@ -6,25 +6,35 @@ import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Settings } from "#config/settings.ts";
 import { keyEndMs, keyFault } from "#shared/key-state.ts";
-import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, UserRecord } from "#shared/principals.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import type { Credential } from "./credentials.ts";
-import type { Directory } from "./directory.ts";
+import type { RequestHead } from "#data-plane/wire/head.ts";
+import { askedAccount, isOwn, memberAccount, NOT_OURS } from "./account-header.ts";
+import type { Directory, TokenOwner } from "./directory.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "./principal.ts";
+import { accountOfOwner, userOfToken } from "./token-user.ts";
 import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
 
-/** Keyed by record or token and by account, so that a change of either, or of the settings, makes a new principal. */
+/** Keyed by record or token, account and user, so that a change of any, or of the settings, makes a new principal. */
 type PrincipalCache = WeakMap<
   object,
-  { readonly account: AccountRecord; readonly runtime: Runtime; readonly principal: Principal }
+  {
+    readonly account: AccountRecord;
+    readonly user: UserRecord | null;
+    readonly runtime: Runtime;
+    readonly principal: Principal;
+  }
 >;
 
 /** What one lookup is made for. */
 interface Look {
   readonly runtime: Runtime;
   readonly memo: HeadMemo;
+  /** Value of the account header; null: there is none. */
+  readonly asked: string | null;
   /** When it began. */
   readonly generation: number;
 }
@@ -44,7 +54,7 @@ export class Identifier {
     credential: Credential | null,
     route: CompiledRoute,
     runtime: Runtime,
-    memo: HeadMemo,
+    head: RequestHead,
   ): Principal | Refusal | null | Promise<Principal | Refusal> {
     if (credential === null) {
       return route.auth === "optional"
@@ -58,10 +68,12 @@ export class Identifier {
         `route:${route.name}`,
         `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
       );
-    const { caller } = memo;
-    if (caller?.runtime === runtime && caller.generation === this.#generation && wallMs() < caller.untilMs)
-      return caller.principal;
-    const look: Look = { runtime, memo, generation: this.#generation };
+    const asked = askedAccount(head, runtime);
+    if (typeof asked === "object" && asked !== null) return asked;
+    const { caller } = head.memo;
+    const isKnown = caller?.runtime === runtime && caller.generation === this.#generation && caller.asked === asked;
+    if (isKnown && wallMs() < caller.untilMs) return caller.principal;
+    const look: Look = { runtime, memo: head.memo, asked, generation: this.#generation };
     return credential.kind === "key" ? this.#byKey(credential, look) : this.#byToken(credential, look);
   }
 
@@ -80,11 +92,14 @@ export class Identifier {
     if (key === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
     const fault = keyFault(key, wallMs());
     if (fault !== null) return fault;
-    return after(this.#directory.account(key.accountId), (account) =>
-      account === null
-        ? refuse("credentials_invalid", "key:account", "API key belongs to no account")
-        : this.#principal(key, account, keyEndMs(key), look, principalOfKey),
-    );
+    return after(this.#directory.account(key.accountId), (account) => {
+      if (account === null) return refuse("credentials_invalid", "key:account", "API key belongs to no account");
+      if (account.state === "deleted") return refuse("key_revoked", "account:deleted", "Account has been deleted");
+      if (!isOwn(account, look.asked)) return NOT_OURS;
+      return this.#principal(key, account, null, keyEndMs(key), look, (settings) =>
+        principalOfKey(key, account, settings),
+      );
+    });
   }
 
   #byToken(credential: Credential, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
@@ -99,26 +114,47 @@ export class Identifier {
       const claim = token.issuer.claims.account ?? token.issuer.claims.user;
       return refuse("credentials_invalid", `token:${claim}`, `Token has no usable ${claim}`);
     }
-    return after(this.#directory.externalAccount(externalId), (account) =>
-      account === null
-        ? refuse("credentials_invalid", "token:account", "Token belongs to no account")
-        : this.#principal(token, account, token.validUntil * 1000, look, principalOfToken),
+    return after(this.#directory.ofToken(externalId, userOfToken(token)), (owner) =>
+      owner.account === null || isOwn(owner.account, look.asked)
+        ? this.#ofOwner(token, owner, look)
+        : this.#ofAsked(token, owner.user, look),
     );
   }
 
-  #principal<S extends object>(
-    source: S,
+  /** By the account header: another account that the token's user is a member of. */
+  #ofAsked(
+    token: VerifiedToken,
+    user: UserRecord | null,
+    look: Look,
+  ): Principal | Refusal | Promise<Principal | Refusal> {
+    const id = token.issuer.roleSource === "members" ? memberAccount(user, look.asked) : null;
+    if (id === null) return NOT_OURS;
+    return after(this.#directory.account(id), (account) => this.#ofOwner(token, { account, user }, look));
+  }
+
+  #ofOwner(token: VerifiedToken, owner: TokenOwner, look: Look): Principal | Refusal {
+    const account = accountOfOwner(token, owner);
+    if ("code" in account) return account;
+    const { user } = owner;
+    return this.#principal(token, account, user, token.validUntil * 1000, look, (settings) =>
+      principalOfToken(token, account, user, settings),
+    );
+  }
+
+  #principal(
+    source: object,
     account: AccountRecord,
+    user: UserRecord | null,
     untilMs: number,
-    { runtime, memo, generation }: Look,
-    make: (source: S, account: AccountRecord, settings: Settings) => Principal,
+    { runtime, memo, asked, generation }: Look,
+    make: (settings: Settings) => Principal,
   ): Principal {
     const known = this.#principals.get(source);
-    const isSame = known !== undefined && known.account === account && known.runtime === runtime;
-    const principal = isSame ? known.principal : make(source, account, runtime.settings);
-    if (!isSame) this.#principals.set(source, { account, runtime, principal });
+    const isSame = known?.account === account && known.user === user && known.runtime === runtime;
+    const principal = isSame ? known.principal : make(runtime.settings);
+    if (!isSame) this.#principals.set(source, { account, user, runtime, principal });
     // What has changed since the look began is not remembered.
-    memo.caller = { runtime, generation, untilMs, principal, allowed: null };
+    memo.caller = { runtime, generation, asked, untilMs, principal, allowed: null };
     return principal;
   }
 }

@@ -1,13 +1,15 @@
 /**
  * The principal: who calls, what they may, by which plan. Worker thread; frozen, made from records, claims and settings.
- * Sources of truth, never mixed: a key's roles come from our store; a token's roles and permissions come from the token alone.
+ * Sources of truth, never mixed: a key's roles come from our store; a token's roles and permissions come from the token alone, or, where
+ * its issuer's `roleSource` is `members`, from the member of the account alone.
  * The plan comes from the account, else from the token's claim, else it is the default plan.
  */
 import type { PlanSettings, Settings } from "#config/settings.ts";
-import type { AccountRecord, HolderLimits, KeyRecord } from "#shared/principals.ts";
+import type { AccountRecord, HolderLimits, KeyRecord, UserRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
 import { compileNarrowing, type Narrowing } from "./narrowing.ts";
 import type { Sighting } from "./sightings.ts";
+import { memberOf } from "./token-user.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
 
 export interface Principal {
@@ -56,16 +58,24 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
   };
 }
 
-export function principalOfToken(token: VerifiedToken, account: AccountRecord, settings: Settings): Principal {
-  const { claims } = token.issuer;
-  const roles = listClaim(token.payload, claims.roles);
+/** `user`: whom the token is of; null: nobody. */
+export function principalOfToken(
+  token: VerifiedToken,
+  account: AccountRecord,
+  user: UserRecord | null,
+  settings: Settings,
+): Principal {
+  const { claims, roleSource } = token.issuer;
+  const isByToken = roleSource === "token";
+  const roles = isByToken ? listClaim(token.payload, claims.roles) : (memberOf(account, user)?.roles ?? []);
+  const permissions = isByToken ? listClaim(token.payload, claims.permissions) : [];
   return {
     kind: "jwt",
     account,
     publicAccount: account.externalId ?? account.id,
-    user: textClaim(token.payload, claims.user),
+    user: user?.externalId ?? null,
     roles,
-    permissions: [...permissionsOf(roles, settings), ...listClaim(token.payload, claims.permissions)],
+    permissions: [...permissionsOf(roles, settings), ...permissions],
     scopes: listClaim(token.payload, claims.scopes),
     keyId: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),

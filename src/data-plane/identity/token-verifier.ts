@@ -10,6 +10,7 @@ import type { KeySets, PublicKey } from "#shared/principals.ts";
 import type { Claims } from "./claims.ts";
 import { Issuer } from "./issuers.ts";
 import { type ReadToken, readToken } from "./token-reader.ts";
+import { sessionOf } from "./token-user.ts";
 
 const VERIFIED_MAX = 50_000;
 
@@ -18,6 +19,10 @@ export interface VerifiedToken {
   readonly issuer: IssuerSettings;
   /** As `presetClaims` reads them. */
   readonly payload: Claims;
+  /** `iat`, seconds since 1970; null: it does not say. */
+  readonly issuedAt: number | null;
+  /** `sessionOf` it. */
+  readonly session: string;
   /** Seconds since 1970, leeway included: from then on it is refused. */
   readonly validUntil: number;
 }
@@ -91,6 +96,8 @@ export class TokenVerifier {
     const verified = {
       issuer: settings,
       payload: checked.claims,
+      issuedAt: read.issuedAt,
+      session: sessionOf(checked.claims, id),
       validUntil: read.expiresAt + settings.clockSkewMs / 1000,
     };
     if (generation === this.#generation) this.#verified.set(id, verified);

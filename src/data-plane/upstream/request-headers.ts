@@ -27,11 +27,13 @@ export function fixedRequestHeaders(
     route.upstream.settings.host === "target" ? targetHost : head.authority || targetHost,
   ];
   const stripsCredential = passage.principal !== null && route.upstream.settings.credentials === "strip";
-  const keyHeaders = passage.runtime.settings.identity.keys.headers;
+  const { keys, accountHeader } = passage.runtime.settings.identity;
   let traced = false;
   for (const [index, name] of head.names.entries()) {
     if (name === "host" || isStripped(name) || head.connectionOptions.includes(name)) continue;
-    if (stripsCredential && (name === "authorization" || keyHeaders.includes(name))) continue;
+    if (stripsCredential && (name === "authorization" || keys.headers.includes(name))) continue;
+    // The gateway has acted on it, and says the outcome itself.
+    if (name === accountHeader) continue;
     // A compressed answer cannot be looked into.
     if (name === "accept-encoding" && route.readsAnswer) continue;
     if (name === "traceparent") traced = true;

@@ -1,0 +1,68 @@
+/**
+ * The user a token is of: who that is, by its claims, and whether the gateway still takes its word for them. Worker thread, pure.
+ * What is refused here holds for all of the user's tokens, or for all of one session; what is wrong with one: `issuers.ts`.
+ */
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { AccountRecord, MemberRecord, TokenUser, UserRecord } from "#shared/principals.ts";
+import { type Claims, textClaim } from "./claims.ts";
+import type { TokenOwner } from "./directory.ts";
+import type { VerifiedToken } from "./token-verifier.ts";
+
+/** RFC 5321 §4.5.3.1.3, less the brackets. */
+const EMAIL_LENGTH_MAX = 254;
+const NAME_LENGTH_MAX = 200;
+/** 132 bits. */
+const DIGEST_LENGTH = 22;
+
+/** null: the token names no user. */
+export function userOfToken({ payload, issuer }: VerifiedToken): TokenUser | null {
+  const externalId = textClaim(payload, issuer.claims.user);
+  if (externalId === null) return null;
+  const name = textClaim(payload, issuer.claims.name);
+  const short = name !== null && name.length <= NAME_LENGTH_MAX ? name : null;
+  return { externalId, email: emailOf(payload, issuer.claims.email), name: short };
+}
+
+/** An issuer that says it did not look whose address it is gives none. Some say so in text. */
+function emailOf(claims: Claims, path: string): string | null {
+  if (claims.email_verified === false || claims.email_verified === "false") return null;
+  const email = textClaim(claims, path)?.trim().toLowerCase() ?? "";
+  return email.length <= EMAIL_LENGTH_MAX && /^[^\s@]+@[^\s@]+$/.test(email) ? email : null;
+}
+
+/** The login a token is of: `sid`, else the token itself, by its `jti` or its digest. */
+export function sessionOf(claims: Claims, digest: string): string {
+  return textClaim(claims, "sid") ?? textClaim(claims, "jti") ?? digest.slice(0, DIGEST_LENGTH);
+}
+
+/** The account, when it lets the token's user in, else why not. */
+export function accountOfOwner(token: VerifiedToken, { account, user }: TokenOwner): AccountRecord | Refusal {
+  if (user?.state === "deleted") return refuse("credentials_invalid", "user:deleted", "User has been deleted");
+  if (user?.state === "suspended") return refuse("account_suspended", "user:suspended", "User is suspended");
+  if (account === null) return refuse("credentials_invalid", "token:account", "Token belongs to no account");
+  if (account.state === "deleted") return refuse("credentials_invalid", "account:deleted", "Account has been deleted");
+  return user === null ? account : (sessionFault(token, user) ?? memberFault(token, account, user) ?? account);
+}
+
+function sessionFault({ issuedAt, session }: VerifiedToken, user: UserRecord): Refusal | null {
+  if (user.notBeforeMs !== null && isUpTo(issuedAt, user.notBeforeMs))
+    return refuse("session_revoked", "session:revoked", "All sessions of the user were revoked: sign in again");
+  return user.deniedSessions.includes(session)
+    ? refuse("session_revoked", "session:denied", "Session was revoked: sign in again")
+    : null;
+}
+
+/** `iat` is mostly in whole seconds: what was issued in the very second counts as before, for nobody can tell. */
+function isUpTo(issuedAt: number | null, ms: number): boolean {
+  return issuedAt === null || Math.floor(issuedAt) * 1000 <= ms;
+}
+
+function memberFault({ issuer }: VerifiedToken, account: AccountRecord, user: UserRecord): Refusal | null {
+  if (issuer.roleSource === "token" || memberOf(account, user) !== null) return null;
+  return refuse("tenant_mismatch", "account:member", "User is no member of this account");
+}
+
+/** null: the user is none of the account's. */
+export function memberOf(account: AccountRecord, user: UserRecord | null): MemberRecord | null {
+  return user !== null && Object.hasOwn(user.members, account.id) ? (user.members[account.id] ?? null) : null;
+}
