@@ -3,7 +3,7 @@
  * what, and by what they say whom a token is for. Pure. Facts from their own documentation, November 2026.
  * Not here: reading Clerk's packed claims and the like (`data-plane/identity/preset-claims.ts`).
  */
-import type { ClaimSettings, IssuerPreset } from "./settings.ts";
+import type { ClaimSettings, IssuerPreset } from "./identity-settings.ts";
 
 type Wanted = "required" | "optional" | "none";
 

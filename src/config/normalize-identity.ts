@@ -3,7 +3,7 @@ import path from "node:path";
 import { durationMs } from "./normalize-values.ts";
 import { PRESETS } from "./issuer-presets.ts";
 import { issuerClaim, keySetAddress } from "./rules-identity.ts";
-import type { IdentitySettings, IssuerSettings } from "./settings.ts";
+import type { IdentitySettings, IssuerSettings } from "./identity-settings.ts";
 import type { IdentityPart, IssuerPart } from "./view.ts";
 
 /** Settings of a checked part; `file:` key sets are relative to `folder`. */

@@ -3,7 +3,7 @@
  * thought about once (as HPACK does for HTTP/2). Worker thread; each slot belongs to the phase named, which checks before it uses
  * what it kept that all it came from is still the same.
  */
-import type { IdentitySettings } from "#config/settings.ts";
+import type { IdentitySettings } from "#config/identity-settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import type { Credential } from "#data-plane/identity/credentials.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";

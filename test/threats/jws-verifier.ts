@@ -1,6 +1,6 @@
 /** The verifier of a worker in process, with one issuer of four keys: what the mutation and the timing rows try. No gateway. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 import { type ReadKeySet, readKeySet } from "#control-plane/issuers/key-policy.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { CLAIMS } from "./world.ts";

@@ -1,6 +1,6 @@
 /** Asking an issuer: for its key set, or for its OpenID configuration, which says where that is. Main thread. */
 import { request } from "undici";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 
 const FETCH_TIMEOUT_MS = 5000;
 const BYTES_MAX = 1024 * 1024;

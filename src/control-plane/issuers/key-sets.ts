@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 import { monotonicNs } from "#core/clock.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
 import { downloadKeySet } from "./download.ts";

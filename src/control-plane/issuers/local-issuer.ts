@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { calculateJwkThumbprint, SignJWT } from "jose";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 import { secretFile } from "#control-plane/store/secret-file.ts";
 
 export interface TokenWish {

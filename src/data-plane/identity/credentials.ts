@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { isWellFormedKey, looksLikeKey } from "#core/key-format.ts";
-import type { IdentitySettings } from "#config/settings.ts";
+import type { IdentitySettings } from "#config/identity-settings.ts";
 import type { CredentialField } from "#data-plane/head-memo.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 

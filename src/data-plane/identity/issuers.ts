@@ -4,7 +4,7 @@
  * Not here: fetching key sets (control plane) and remembering verified tokens (`token-verifier.ts`).
  */
 import { type CryptoKey, errors, importJWK, jwtVerify } from "jose";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { PublicKey } from "#shared/principals.ts";

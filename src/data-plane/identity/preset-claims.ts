@@ -2,7 +2,7 @@
  * What the tokens of some issuers say in ways of their own, said as others say it; and whom a token is for. Worker thread, pure; only for
  * tokens whose signature holds. Which claims mean what by default: `config/issuer-presets.ts`.
  */
-import type { IssuerPreset, IssuerSettings } from "#config/settings.ts";
+import type { IssuerPreset, IssuerSettings } from "#config/identity-settings.ts";
 import { type Claims, listClaim } from "./claims.ts";
 
 /** A token of 8 KiB could name a million by its features times its permissions. */

@@ -67,8 +67,10 @@ export function principalOfToken(
 ): Principal {
   const { claims, roleSource } = token.issuer;
   const isByToken = roleSource === "token";
-  const roles = isByToken ? listClaim(token.payload, claims.roles) : (memberOf(account, user)?.roles ?? []);
+  const member = memberOf(account, user);
+  const roles = isByToken ? listClaim(token.payload, claims.roles) : (member?.roles ?? []);
   const permissions = isByToken ? listClaim(token.payload, claims.permissions) : [];
+  const limits = member?.limits ?? null;
   return {
     kind: "jwt",
     account,
@@ -83,7 +85,7 @@ export function principalOfToken(
     sighting: { atMs: 0 },
     narrowing: null,
     warning: null,
-    ownLimits: NO_LIMITS,
+    ownLimits: limits === null ? NO_LIMITS : [{ holder: "user", limits }],
   };
 }
 

@@ -5,7 +5,7 @@
 import { boundedCache } from "#data-plane/bounded-cache.ts";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import type { IssuerSettings } from "#config/settings.ts";
+import type { IssuerSettings } from "#config/identity-settings.ts";
 import type { KeySets, PublicKey } from "#shared/principals.ts";
 import type { Claims } from "./claims.ts";
 import { Issuer } from "./issuers.ts";
