@@ -1,5 +1,4 @@
 /** What every command shares: options, output, and the end with the right exit code. Main thread. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { Settings } from "#config/settings.ts";
 
@@ -40,11 +39,4 @@ export function table(rows: readonly (readonly string[])[]): readonly string[] {
       .join("  ")
       .trimEnd(),
   );
-}
-
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return typeof manifest === "object" && manifest !== null && "version" in manifest
-    ? String(manifest.version)
-    : "unknown";
 }

@@ -1,11 +1,11 @@
 /** The `tollgate` command line: its commands, and its exit codes: 0 done, 1 a fault, 2 wrong usage. Main thread. */
 import { Command, CommanderError } from "commander";
 import { ConfigFaults } from "#config/faults.ts";
+import { version } from "#core/version.ts";
 import { addAccounts } from "./accounts.ts";
 import { addAudit } from "./audit.ts";
 import { addBackup } from "./backup.ts";
 import { addConfigCommands } from "./config-commands.ts";
-import { version } from "./context.ts";
 import { addExplain } from "./explain.ts";
 import { addHealth } from "./health.ts";
 import { addKeys } from "./keys.ts";

@@ -22,6 +22,8 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   open("health", "GET", "/health"),
   open("ready", "GET", "/ready"),
   open("jwks", "GET", "/.well-known/jwks.json"),
+  open("openapi", "GET", "/openapi.json"),
+  open("docs", "GET", "/docs"),
   own("auth.me", "GET", "/auth/me"),
   own("api-keys.list", "GET", "/api-keys"),
   own("api-keys.create", "POST", "/api-keys"),

@@ -7,9 +7,9 @@ import { fakeTimeLibrary } from "./faketime.ts";
 
 /**
  * `strace`: with leave to attach to a running process and to change its system calls. `prlimit`: of util-linux. `faketime`: its library.
- * `slowhttptest`: of Debian.
+ * `slowhttptest`, `chromium`: of Debian.
  */
-export type Tool = "strace" | "prlimit" | "faketime" | "slowhttptest";
+export type Tool = "strace" | "prlimit" | "faketime" | "slowhttptest" | "chromium";
 
 const tried = new Map<Tool, string | null>();
 
@@ -33,6 +33,7 @@ function lackOf(tool: Tool): string | null {
     if (tool === "faketime") return fakeTimeLibrary() === null ? "no libfaketime" : null;
     if (tool === "prlimit") execFileSync("prlimit", ["--pid", String(process.pid)], { stdio: "pipe", timeout: TRY_MS });
     else if (tool === "slowhttptest") trySlowHttpTest();
+    else if (tool === "chromium") execFileSync("chromium", ["--version"], { stdio: "pipe", timeout: TRY_MS });
     else tryStrace();
     return null;
   } catch (error) {

@@ -3,15 +3,18 @@ import Type from "typebox";
 import { name, nullable, strict, Time, word } from "./schemas.ts";
 
 /** As `accountView` makes it. */
-export const AccountAnswer = Type.Object({
-  id: Type.String(),
-  externalId: nullable(Type.String()),
-  name: Type.String(),
-  state: Type.Enum(["active", "suspended", "deleted"]),
-  plan: nullable(Type.String()),
-  billingAnchor: Time,
-  createdAt: Time,
-});
+export const AccountAnswer = Type.Object(
+  {
+    id: Type.String(),
+    externalId: nullable(Type.String()),
+    name: Type.String(),
+    state: Type.Enum(["active", "suspended", "deleted"]),
+    plan: nullable(Type.String()),
+    billingAnchor: Time,
+    createdAt: Time,
+  },
+  { title: "Account" },
+);
 
 export const AccountBody = Type.Object(
   {

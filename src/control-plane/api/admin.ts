@@ -4,13 +4,17 @@
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
+import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
+import type { Access } from "#control-plane/openapi/document.ts";
+import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAccounts } from "./accounts-admin.ts";
 import { registerAudit } from "./audit-api.ts";
 import type { AdminToken } from "./admin-token.ts";
 import { registerBackup } from "./backup.ts";
 import { registerBillingAdmin } from "./billing-admin.ts";
 import { newControlApp } from "./control-app.ts";
+import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
 import { operation } from "./operation.ts";
@@ -21,7 +25,7 @@ import type { Services } from "./services.ts";
 import { registerUsage } from "./usage-admin.ts";
 
 /** Served without the admin token; whatever is added needs it. */
-const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics"]);
+const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics", "/openapi.json", "/docs"]);
 
 const readMetrics = operation(
   { id: "getMetrics", summary: "Read metrics in Prometheus' text format", tag: "Gateway" },
@@ -42,6 +46,7 @@ export interface AdminParts {
 export function buildAdmin(parts: AdminParts): FastifyInstance {
   const { services, token, metrics } = parts;
   const app = newControlApp(services, parts.log, (request) => operatorActor(request, token !== null));
+  const operations = collectOperations(app);
   app.addHook("onRequest", async (request) => {
     // The route that matched, not the text of the target: the router also takes `/%61dmin/…` and `http://x/admin/…`.
     const route = request.routeOptions.url;
@@ -61,6 +66,13 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   }
   registerAdminEndpoints(app, services);
   if (token === null) registerBackup(app, services);
+  registerDocs(app, services.settings, {
+    title: "Tollgate admin API",
+    description: "What operators do with accounts, keys and usage.",
+    base: () => "/",
+    operations,
+    accessOf: operatorAccess,
+  });
   return app;
 }
 
@@ -78,4 +90,9 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */
 function operatorActor({ id, ip }: FastifyRequest, isRemote: boolean): Actor {
   return { kind: isRemote ? "operator" : "command", id: null, account: null, ip: isRemote ? ip : null, requestId: id };
+}
+
+function operatorAccess({ method, path }: Operation): Access {
+  const route = ADMIN_ROUTES.find((one) => one.method === method && one.path === path);
+  return { auth: OPEN_ROUTES.has(path) ? "none" : "operator", permission: route?.permission ?? null };
 }

@@ -13,7 +13,7 @@ const exceed = Type.Enum(["block", "overage", "warn", "throttle", "credits"]);
 /** Minor units of the plan's currency. */
 const money = Type.Number();
 
-const WindowAnswer = Type.Object({ kind: Type.String(), start: Time, end: nullable(Time) });
+const WindowAnswer = Type.Object({ kind: Type.String(), start: Time, end: nullable(Time) }, { title: "Window" });
 
 const QuotaAnswer = Type.Object({
   meter: id,
@@ -26,17 +26,20 @@ const QuotaAnswer = Type.Object({
   creditsPerUnit: Type.Optional(Type.Integer()),
 });
 
-export const PlanAnswer = Type.Object({
-  id,
-  name: Type.String(),
-  default: Type.Boolean(),
-  price: nullable(
-    Type.Object({ monthly: nullable(Type.Integer()), yearly: nullable(Type.Integer()), currency: Type.String() }),
-  ),
-  quotas: Type.Array(QuotaAnswer),
-  credits: nullable(Type.Object({ amount: Type.Integer(), per: Type.String(), rollover: nullable(Type.Integer()) })),
-  features: Type.Array(Type.String()),
-});
+export const PlanAnswer = Type.Object(
+  {
+    id,
+    name: Type.String(),
+    default: Type.Boolean(),
+    price: nullable(
+      Type.Object({ monthly: nullable(Type.Integer()), yearly: nullable(Type.Integer()), currency: Type.String() }),
+    ),
+    quotas: Type.Array(QuotaAnswer),
+    credits: nullable(Type.Object({ amount: Type.Integer(), per: Type.String(), rollover: nullable(Type.Integer()) })),
+    features: Type.Array(Type.String()),
+  },
+  { title: "Plan" },
+);
 
 export const StatusAnswer = Type.Object({
   account: id,
@@ -58,7 +61,10 @@ const MeterUsageAnswer = Type.Object({
   credits: Type.Optional(Type.Object({ perUnit: Type.Integer(), remaining: Type.Integer() })),
 });
 
-export const UsageAnswer = Type.Object({ account: id, plan: id, meters: Type.Array(MeterUsageAnswer) });
+export const UsageAnswer = Type.Object(
+  { account: id, plan: id, meters: Type.Array(MeterUsageAnswer) },
+  { title: "Usage" },
+);
 
 const SeriesPointAnswer = Type.Object({
   start: Time,
@@ -71,16 +77,19 @@ const SeriesPointAnswer = Type.Object({
   requests: Type.Integer(),
 });
 
-export const SeriesAnswer = Type.Object({
-  account: id,
-  meter: nullable(id),
-  interval: Type.Enum([...INTERVALS]),
-  timeZone: Type.String(),
-  groupBy: Type.Array(Type.Enum([...SERIES_GROUPS])),
-  from: nullable(Time),
-  to: nullable(Time),
-  data: Type.Array(SeriesPointAnswer),
-});
+export const SeriesAnswer = Type.Object(
+  {
+    account: id,
+    meter: nullable(id),
+    interval: Type.Enum([...INTERVALS]),
+    timeZone: Type.String(),
+    groupBy: Type.Array(Type.Enum([...SERIES_GROUPS])),
+    from: nullable(Time),
+    to: nullable(Time),
+    data: Type.Array(SeriesPointAnswer),
+  },
+  { title: "UsageOverTime" },
+);
 
 const MeterForecastAnswer = Type.Object({
   meter: id,
@@ -94,36 +103,48 @@ const MeterForecastAnswer = Type.Object({
   basis: Type.Object({ days: Type.Integer(), elapsed: Type.Number({ minimum: 0, maximum: 1 }) }),
 });
 
-export const ForecastAnswer = Type.Object({
-  account: id,
-  plan: id,
-  currency: nullable(Type.String()),
-  meters: Type.Array(MeterForecastAnswer),
-});
+export const ForecastAnswer = Type.Object(
+  {
+    account: id,
+    plan: id,
+    currency: nullable(Type.String()),
+    meters: Type.Array(MeterForecastAnswer),
+  },
+  { title: "UsageForecast" },
+);
 
-export const GrantAnswer = Type.Object({
-  id,
-  account: id,
-  amount: Type.Integer(),
-  used: Type.Integer(),
-  remaining: Type.Integer(),
-  state: Type.Enum(["scheduled", "active", "used", "expired", "void"]),
-  priority: Type.Integer(),
-  source: Type.Enum([...GRANT_SOURCES]),
-  note: nullable(Type.String()),
-  startsAt: Time,
-  expiresAt: nullable(Time),
-  createdAt: Time,
-});
+export const GrantAnswer = Type.Object(
+  {
+    id,
+    account: id,
+    amount: Type.Integer(),
+    used: Type.Integer(),
+    remaining: Type.Integer(),
+    state: Type.Enum(["scheduled", "active", "used", "expired", "void"]),
+    priority: Type.Integer(),
+    source: Type.Enum([...GRANT_SOURCES]),
+    note: nullable(Type.String()),
+    startsAt: Time,
+    expiresAt: nullable(Time),
+    createdAt: Time,
+  },
+  { title: "Grant" },
+);
 
-export const CreditsAnswer = Type.Object({ account: id, balance: Type.Integer(), grants: Type.Array(GrantAnswer) });
+export const CreditsAnswer = Type.Object(
+  { account: id, balance: Type.Integer(), grants: Type.Array(GrantAnswer) },
+  { title: "Credits" },
+);
 
-export const SpendCapAnswer = Type.Object({
-  account: id,
-  units: Type.Record(Type.String(), units),
-  money: nullable(Type.Integer()),
-  currency: nullable(Type.String()),
-});
+export const SpendCapAnswer = Type.Object(
+  {
+    account: id,
+    units: Type.Record(Type.String(), units),
+    money: nullable(Type.Integer()),
+    currency: nullable(Type.String()),
+  },
+  { title: "SpendCap" },
+);
 
 /** A line of the ledger; the time stands in the member that `by` names. */
 export const UsageRowsAnswer = Type.Object({
@@ -141,30 +162,36 @@ export const UsageRowsAnswer = Type.Object({
   truncated: Type.Boolean(),
 });
 
-export const ReservationAnswer = Type.Object({
-  id,
-  account: id,
-  meter: id,
-  units,
-  state: Type.Enum(["open", "confirmed", "released", "expired"]),
-  confirmedUnits: nullable(units),
-  key: nullable(id),
-  user: nullable(id),
-  route: nullable(Type.String()),
-  createdAt: Time,
-  expiresAt: Time,
-  settledAt: nullable(Time),
-});
+export const ReservationAnswer = Type.Object(
+  {
+    id,
+    account: id,
+    meter: id,
+    units,
+    state: Type.Enum(["open", "confirmed", "released", "expired"]),
+    confirmedUnits: nullable(units),
+    key: nullable(id),
+    user: nullable(id),
+    route: nullable(Type.String()),
+    createdAt: Time,
+    expiresAt: Time,
+    settledAt: nullable(Time),
+  },
+  { title: "Reservation" },
+);
 
 /** What became of each event, in their order. */
-export const EventResultsAnswer = Type.Object({
-  data: Type.Array(
-    Type.Object({
-      id: nullable(id),
-      source: nullable(Type.String()),
-      status: Type.Enum(["accepted", "duplicate", "rejected"]),
-      error: Type.Optional(Type.Enum([...EVENT_ERRORS])),
-      detail: Type.Optional(Type.String()),
-    }),
-  ),
-});
+export const EventResultsAnswer = Type.Object(
+  {
+    data: Type.Array(
+      Type.Object({
+        id: nullable(id),
+        source: nullable(Type.String()),
+        status: Type.Enum(["accepted", "duplicate", "rejected"]),
+        error: Type.Optional(Type.Enum([...EVENT_ERRORS])),
+        detail: Type.Optional(Type.String()),
+      }),
+    ),
+  },
+  { title: "EventResults" },
+);

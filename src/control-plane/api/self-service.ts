@@ -5,11 +5,16 @@
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
+import type { Settings } from "#config/settings.ts";
 import { isAdminOperation } from "#shared/admin-routes.ts";
+import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import type { Access } from "#control-plane/openapi/document.ts";
+import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAdminEndpoints } from "./admin.ts";
 import { newControlApp } from "./control-app.ts";
 import { callerActor, callerOf } from "./caller.ts";
 import { registerOwnCredits } from "./credits-api.ts";
+import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
 import { registerOwnBilling, registerOwnReports } from "./own-billing.ts";
 import { operation } from "./operation.ts";
@@ -31,6 +36,7 @@ const readKeySet = operation(
 
 export function buildSelfService(services: Services, log: FastifyBaseLogger, ready: () => boolean): FastifyInstance {
   const app = newControlApp(services, log, callerActor);
+  const operations = collectOperations(app);
   // Workers forward the path as clients sent it; the prefix may change with a reload.
   app.addHook("onRequest", async (request) => {
     if (isAdmin(request)) return checkServed(request, services);
@@ -57,6 +63,13 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerOwnKeys(app, services);
   app.decorate("forPrincipals", true);
   registerAdminEndpoints(app, services);
+  registerDocs(app, services.settings, {
+    title: "Tollgate",
+    description: "The gateway's own endpoints for customers. Every answer is about the caller's own account.",
+    base: ({ server }) => server.prefix,
+    operations,
+    accessOf: callerAccess,
+  });
   return app;
 }
 
@@ -69,4 +82,11 @@ function isAdmin({ routeOptions: { url } }: FastifyRequest): boolean {
 function checkServed({ method, routeOptions: { url = "" } }: FastifyRequest, services: Services): void {
   if (!services.settings().server.adminOnListen || !isAdminOperation(method, url))
     reject("route_not_found", "route:none", "No endpoint takes this path and method");
+}
+
+/** Workers route exactly these. */
+function callerAccess({ method, path }: Operation, { server }: Settings): Access | null {
+  const route = builtinRoutesOf(server).find((one) => one.method === method && one.path === path);
+  if (route === undefined) return null;
+  return { auth: route.auth === "none" ? "none" : "caller", permission: route.permission };
 }
