@@ -10,6 +10,7 @@ import { addExplain } from "./explain.ts";
 import { addHealth } from "./health.ts";
 import { addKeys } from "./keys.ts";
 import { addReconcile } from "./reconcile.ts";
+import { addSecrets } from "./secrets.ts";
 import { addStart } from "./start.ts";
 import { addToken } from "./token.ts";
 import { addUsage } from "./usage.ts";
@@ -30,6 +31,7 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addHealth(program);
   addKeys(program);
   addReconcile(program);
+  addSecrets(program);
   addToken(program);
   addUsage(program);
   inherit(program);

@@ -76,7 +76,7 @@ function normalizeServer(server: NonNullable<GatewayFile["server"]>): ServerSett
 
 function normalizeStore(store: NonNullable<GatewayFile["store"]>, folder: string): StoreSettings {
   const file = path.resolve(folder, (store.url ?? "sqlite:data/tollgate.db").slice("sqlite:".length));
-  return { file, dataDir: path.dirname(file) };
+  return { file, dataDir: path.dirname(file), sealingKeys: store.sealingKeys ?? [] };
 }
 
 function normalizeUpstream(upstream: UpstreamPart, name: string): UpstreamSettings {

@@ -8,6 +8,9 @@ const NOT_A_NAME = Object.getOwnPropertyNames(Object.prototype).filter((name) =>
 export const NAME = `^(?!(${NOT_A_NAME.join("|")})$)[A-Za-z][A-Za-z0-9_.-]{0,63}$`;
 export const ADDRESS = "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_.-]+)?:[0-9]{1,5}$";
 
+/** 32 bytes. */
+export const SEALING_KEY = "^([0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43}=?)$";
+
 export const strict = { additionalProperties: false } as const;
 export const duration = (description: string, standard?: string) =>
   Type.String({ pattern: DURATION, description, ...(standard === undefined ? {} : { default: standard }) });

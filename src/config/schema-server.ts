@@ -1,6 +1,6 @@
 /** The shape of `gateway.yaml`: listeners, protective limits and the store. See `schema.ts`. Pure. */
 import Type from "typebox";
-import { ADDRESS, duration, oneOf, size, strict } from "./schema-parts.ts";
+import { ADDRESS, duration, oneOf, SEALING_KEY, size, strict } from "./schema-parts.ts";
 
 const Limits = Type.Object(
   {
@@ -128,6 +128,14 @@ export const Store = Type.Object(
         description:
           "`sqlite:PATH`, relative to the configuration file. Its folder is the data folder: journal, pepper and kept key sets live there too.",
         default: "sqlite:data/tollgate.db",
+      }),
+    ),
+    sealingKeys: Type.Optional(
+      Type.Array(Type.String({ pattern: SEALING_KEY }), {
+        minItems: 1,
+        maxItems: 16,
+        description:
+          'Keys of 32 bytes, in hexadecimal or base64, that seal the secrets which have to be read again (AES-256-GCM): `["${SEALING_KEY}"]`. The first seals, the others open; after a change, `tollgate secrets rotate` seals all with the first. Left out: the file `sealing-keys` in the data folder, made at first use.',
       }),
     ),
   },

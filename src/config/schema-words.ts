@@ -1,6 +1,6 @@
 /** What a part of the schema wants, in words, for fault messages. Pure. */
 import { OWN_PATTERN, PLACE_PATTERN } from "./request-place.ts";
-import { ADDRESS, DURATION, NAME, SIZE } from "./schema-parts.ts";
+import { ADDRESS, DURATION, NAME, SEALING_KEY, SIZE } from "./schema-parts.ts";
 
 /** The few JSON Schema keywords that `schema.ts` uses. */
 export interface SchemaNode {
@@ -27,6 +27,7 @@ export const PATTERN_WORDS: Readonly<Record<string, string>> = {
   [DURATION]: "a duration such as 30s, 5m or 1h",
   [SIZE]: "a size such as 16KiB or 10MiB",
   [NAME]: "a name of letters, digits, _ . and - that starts with a letter, at most 64 characters",
+  [SEALING_KEY]: "32 bytes as 64 hexadecimal digits or as base64",
   [ADDRESS]: "an address such as 127.0.0.1:8080, [::1]:8080 or :8080",
   "^(/[A-Za-z0-9._~-]+)+$": "a path such as /_tollgate",
   "^sqlite:.+$": "sqlite:PATH, such as sqlite:data/tollgate.db",

@@ -85,6 +85,8 @@ export interface StoreSettings {
   readonly file: string;
   /** Absolute path of its folder, which also holds journal, pepper and kept key sets. */
   readonly dataDir: string;
+  /** Keys of 32 bytes that secrets of the store are sealed with, in hexadecimal or base64; none: those of the data folder. Not in snapshots. */
+  readonly sealingKeys: readonly string[];
 }
 
 export type RateKey = "account" | "user" | "key" | "ip" | "route" | "plan" | `claim:${string}`;

@@ -92,12 +92,13 @@ function valueHint(schema: SchemaNode, value: unknown, isReference: boolean): st
   return typeof value === "string" ? didYouMean(value, wantedTexts(schema)) : null;
 }
 
-const SECRETS = ["server.adminToken", "server.tls.key"];
+const SECRETS = ["server.adminToken", "server.tls.key", "store.sealingKeys"];
 
 /** A secret is never repeated in a message that ends up in logs. */
 function hidden(path: Path, value: unknown): string {
-  const isSecret = typeof value === "string" && (SECRETS.includes(path.join(".")) || isPem(value));
-  return isSecret ? `${value.length} characters` : shown(value);
+  const isSecret = SECRETS.some((secret) => `${path.join(".")}.`.startsWith(`${secret}.`));
+  if (isSecret && typeof value === "number") return "a number";
+  return typeof value === "string" && (isSecret || isPem(value)) ? `${value.length} characters` : shown(value);
 }
 
 /** A key that stands in the wrong place is one all the same. */

@@ -24,6 +24,8 @@ import { Anchors } from "#control-plane/metering/anchors.ts";
 import { Ledger } from "#control-plane/metering/ledger.ts";
 import { reportedUsage } from "#control-plane/metering/reported-usage.ts";
 import { FirstSight } from "#control-plane/users/first-sight.ts";
+import { SealingKeys } from "#control-plane/secrets/sealing-keys.ts";
+import { Secrets } from "#control-plane/secrets/secrets.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { DataFolderLock } from "#control-plane/store/lock.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
@@ -61,6 +63,7 @@ export class Foundation {
   readonly keySets: IssuerKeySets;
   readonly localIssuer: LocalIssuer;
   readonly lastSeen: LastSeen;
+  readonly secrets: Secrets;
   readonly pepper: Uint8Array;
   readonly journalDir: string;
   /** Names this run in the names of its journal segments. */
@@ -75,8 +78,17 @@ export class Foundation {
       const localIssuer = new LocalIssuer(store.dataDir);
       const localKeySet = await localIssuer.keySet();
       const pepper = pepperOf(store.dataDir);
+      const sealingKeys = new SealingKeys(parts.settings);
       db = await openDatabase(store.file);
-      return new Foundation(parts, { lock, db, localIssuer, localKeySet, pepper, ...openJournal(parts, db) });
+      return new Foundation(parts, {
+        lock,
+        db,
+        localIssuer,
+        localKeySet,
+        pepper,
+        sealingKeys,
+        ...openJournal(parts, db),
+      });
     } catch (error) {
       await db?.destroy();
       lock.release();
@@ -118,6 +130,7 @@ export class Foundation {
     };
     this.grants = new CreditGrants({ db, audit, counters, planGrants, announce: announceAccount });
     const { grants, slotsBuffer: slots } = this;
+    this.secrets = new Secrets({ db, audit, keys: opened.sealingKeys, log });
     const keys = new ApiKeys(db, audit, pepper, announce);
     this.firstSight = new FirstSight({ db, audit, accounts, settings, announce });
     this.services = {
@@ -127,6 +140,7 @@ export class Foundation {
       keys,
       keySets: this.keySets,
       audit,
+      secrets: this.secrets,
       grants,
       ...reportedUsage({
         db,
@@ -153,6 +167,7 @@ export class Foundation {
 
   /** Brings the ledger to where the journal is; once, before anyone counts. Counters are filled at first sight of an account. */
   async recover(): Promise<void> {
+    await this.secrets.check();
     await this.ledger.fold();
     await this.services.reservations.expire();
   }
@@ -180,6 +195,7 @@ interface Opened extends Journal {
   readonly localIssuer: LocalIssuer;
   readonly localKeySet: string;
   readonly pepper: Uint8Array;
+  readonly sealingKeys: SealingKeys;
 }
 
 function openJournal({ settings, log, isLive }: FoundationParts, db: Database): Journal {

@@ -49,6 +49,7 @@ export const ERRORS = {
   },
   overloaded: { status: 503, title: "Overloaded", owner: "gateway", retry: "later" },
   metering_unavailable: { status: 503, title: "Metering unavailable", owner: "gateway", retry: "later" },
+  secret_unavailable: { status: 503, title: "Secret unavailable", owner: "gateway", retry: "later" },
   upstream_timeout: { status: 504, title: "Upstream timeout", owner: "upstream", retry: "later" },
 } as const satisfies Readonly<Record<string, ErrorEntry>>;
 

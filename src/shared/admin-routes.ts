@@ -37,6 +37,8 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("events.list", "GET", "/admin/events", "events:list"),
   on("audit.list", "GET", "/admin/audit", "audit:list"),
   on("audit.verify", "GET", "/admin/audit/verify", "audit:verify"),
+  on("secrets.list", "GET", "/admin/secrets", "secrets:list"),
+  on("secrets.rotate", "POST", "/admin/secrets/rotate", "secrets:rotate"),
   on("reconcile.show", "GET", "/admin/reconcile", "reconcile:read"),
   // It writes where it is told to on this machine.
   { name: "backup", method: "POST", path: "/admin/backup", permission: null },

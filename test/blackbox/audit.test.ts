@@ -77,6 +77,10 @@ const CHANGES: Readonly<
     await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });
     return ["account.spend_cap_changed", account];
   },
+  "POST /admin/secrets/rotate": async () => {
+    const { body } = await operator.call("POST", "/admin/secrets/rotate");
+    return ["secrets.rotated", text(body, "sealing")];
+  },
   "POST /admin/backup": async () => {
     const dir = join(gateway.dir, "copy");
     expect((await gateway.cli("backup", dir)).code).toBe(0);

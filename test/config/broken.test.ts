@@ -210,6 +210,22 @@ routes:
     ['8:5 Unknown key "metods" (did you mean "meters"?)'],
   ],
   [
+    "sealing keys that are none, and repeats none of them",
+    `version: 1
+upstreams:
+  app: { targets: [http://127.0.0.1:9000] }
+routes:
+  - name: all
+    upstream: app
+    match: { path: "/all/{id}" }
+store: { sealingKeys: [c2hvcnQ, 1111111111111111111111111111111111111111111111111111111111111111] }
+`,
+    [
+      "8:24 Expected 32 bytes as 64 hexadecimal digits or as base64, got 7 characters",
+      "8:33 Expected 32 bytes as 64 hexadecimal digits or as base64, got a number (put it in quotes)",
+    ],
+  ],
+  [
     "an unknown key that is near to none",
     `version: 1
 upstreams:
@@ -220,7 +236,7 @@ routes:
     match: { path: "/all/{id}" }
 store: { engine: postgres }
 `,
-    ['8:10 Unknown key "engine" (known keys: url)'],
+    ['8:10 Unknown key "engine" (known keys: url, sealingKeys)'],
   ],
   [
     "an unknown name of Object.prototype",

@@ -26,7 +26,7 @@ test("every default of the smallest file", () => {
         requestTimeoutMs: 300_000,
       },
     },
-    store: { file: "/etc/tollgate/data/tollgate.db", dataDir: "/etc/tollgate/data" },
+    store: { file: "/etc/tollgate/data/tollgate.db", dataDir: "/etc/tollgate/data", sealingKeys: [] },
     identity: {
       issuers: [],
       keys: { brand: "tg", headers: ["authorization", "x-api-key"], quotaWindows: [] },
@@ -145,7 +145,7 @@ identity:
     - { name: disk, issuer: a, jwks: "file:keys.json", audiences: [api] }
     - { name: own, preset: local, audiences: [api] }
 `);
-  expect(settings.store).toEqual({ file: "/etc/db/t.db", dataDir: "/etc/db" });
+  expect(settings.store).toEqual({ file: "/etc/db/t.db", dataDir: "/etc/db", sealingKeys: [] });
   expect(settings.identity.issuers.map(({ issuer, jwks }) => ({ issuer, jwks }))).toEqual([
     { issuer: "a", jwks: { kind: "file", path: "/etc/tollgate/keys.json" } },
     { issuer: "tollgate:local", jwks: { kind: "local" } },

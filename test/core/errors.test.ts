@@ -22,11 +22,13 @@ const CONTRACT: Readonly<Record<number, readonly string[]>> = {
 
 /** Where the contract is silent, as RFC 9110 §15 has them. */
 const BEYOND: Readonly<Record<number, readonly string[]>> = {
+  401: ["key_disabled", "session_revoked"],
   404: ["not_found"],
   408: ["request_timeout"],
   409: ["conflict"],
   414: ["target_too_long"],
   417: ["expectation_failed"],
+  503: ["secret_unavailable"],
 };
 
 test("every code has the status the contract or RFC 9110 gives it", () => {

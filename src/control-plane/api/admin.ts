@@ -20,6 +20,7 @@ import { registerAdminKeys } from "./keys-admin.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { registerEventList } from "./event-list.ts";
+import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
 import type { Services } from "./services.ts";
 import { registerUsage } from "./usage-admin.ts";
@@ -85,6 +86,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerEventList(app, services);
   registerReconcile(app, services);
   registerAudit(app, services);
+  registerSecrets(app, services);
 }
 
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */

@@ -7,6 +7,7 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
 import type { UsageParts } from "#control-plane/metering/account-usage.ts";
+import type { Secrets } from "#control-plane/secrets/secrets.ts";
 import type { Reservations } from "#control-plane/metering/reservations.ts";
 import type { UsageEvents } from "#control-plane/metering/usage-events.ts";
 
@@ -23,4 +24,5 @@ export interface Services {
   readonly reservations: Reservations;
   readonly grants: CreditGrants;
   readonly audit: AuditLog;
+  readonly secrets: Secrets;
 }

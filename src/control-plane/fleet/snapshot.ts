@@ -7,6 +7,11 @@ import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 /** The place of requests without a route of their own. */
 const OTHER = "other";
 
+/** Workers open nothing that is sealed. */
+function forWorkers(settings: Settings): Settings {
+  return Object.freeze({ ...settings, store: Object.freeze({ ...settings.store, sealingKeys: [] }) });
+}
+
 /** `before` is the snapshot in force, whose routes keep their places; `epoch` as `metering/counting.ts` has it. */
 export function snapshotOf(settings: Settings, before: Snapshot | null, epoch = 1): Snapshot {
   const places: Record<string, number> = { [OTHER]: ROUTE_METRICS_MAX - 1, ...before?.routeMetrics };
@@ -15,5 +20,6 @@ export function snapshotOf(settings: Settings, before: Snapshot | null, epoch = 
     if (Object.hasOwn(places, name)) continue;
     places[name] = Math.min(next++, ROUTE_METRICS_MAX - 1);
   }
-  return Object.freeze({ version: (before?.version ?? 0) + 1, epoch, settings, routeMetrics: Object.freeze(places) });
+  const version = (before?.version ?? 0) + 1;
+  return Object.freeze({ version, epoch, settings: forWorkers(settings), routeMetrics: Object.freeze(places) });
 }

@@ -7,7 +7,7 @@
  * Not here: gateway.yaml and files it names, which are the operator's own.
  */
 import { randomBytes } from "node:crypto";
-import { readdirSync, statSync } from "node:fs";
+import { copyFileSync, readdirSync, statSync } from "node:fs";
 import { copyFile, lstat, mkdir, open, readdir, rename, rm, stat, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import SQLite from "better-sqlite3";
@@ -16,6 +16,8 @@ import { parseSegmentFile } from "#shared/segment-name.ts";
 
 /** Secrets beside the store. A test holds this list against a data folder that has been used. */
 const SECRET_FILES = ["pepper", "local-issuer.pem", "demo-key"];
+/** Copied at the cut: a rotation must not come between the store and its keys. */
+const SEALING_KEYS = "sealing-keys";
 const KEY_SETS = "key-sets";
 const JOURNAL = "journal";
 
@@ -103,11 +105,20 @@ async function copyStore({ file, dataDir }: DataFolder, draft: string): Promise<
     sqlite.exec("BEGIN");
     const cutMs = wallMs();
     const finished = sqlite.prepare<[], string>("SELECT file FROM journal_segments WHERE finished = 1").pluck().all();
+    copyIfThere(join(dataDir, SEALING_KEYS), join(draft, SEALING_KEYS));
     const segments = segmentsNow(join(dataDir, JOURNAL), new Set(finished));
     await sqlite.backup(join(draft, basename(file)));
     return { cutMs, segments };
   } finally {
     sqlite.close();
+  }
+}
+
+function copyIfThere(from: string, to: string): void {
+  try {
+    copyFileSync(from, to);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
   }
 }
 

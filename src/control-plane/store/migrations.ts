@@ -192,6 +192,8 @@ async function extendKeys(db: Kysely<unknown>): Promise<void> {
   await sql`ALTER TABLE api_keys ADD COLUMN used_ms INTEGER`.execute(db);
   await sql`ALTER TABLE api_keys ADD COLUMN used_ip TEXT`.execute(db);
   await sql`ALTER TABLE api_keys ADD COLUMN sealed TEXT`.execute(db);
+  // By the key they are sealed with: a start looks whether all of them are there.
+  await sql`CREATE INDEX api_keys_sealed ON api_keys (substr(sealed, 1, 15)) WHERE sealed IS NOT NULL`.execute(db);
   await sql`CREATE TABLE api_key_old_secrets (
     hash TEXT PRIMARY KEY, key TEXT NOT NULL REFERENCES api_keys (id), masked TEXT NOT NULL, retires_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`.execute(db);
