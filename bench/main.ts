@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --suite peers,growth,sizes,idle --only REGEX --seconds 5 --rounds 3 --connections 64 --publish]`: what a request costs,
+ * `npm run bench [-- --suite peers,growth,sizes,idle,identity --only REGEX --seconds 5 --rounds 3 --connections 64 --publish]`: what a request costs,
  * here and with peers, in one run. The server under test has core 0 for itself; load and app share core 1 (taskset permitting).
  * CPU µs per request is the figure to compare; throughput is what one core of load could ask for. Closed load understates latency (a
  * stall also stops the load); the columns of open load do not. It measures and prints; it does not judge but for the goals' lines.
@@ -11,12 +11,13 @@ import { publish, writeResults } from "./report/results.ts";
 import { tableOf } from "./report/table.ts";
 import { openStage } from "./stage.ts";
 import { growth } from "./suites/growth.ts";
+import { identity } from "./suites/identity.ts";
 import { idle } from "./suites/idle.ts";
 import { peers } from "./suites/peers.ts";
 import { sizes } from "./suites/sizes.ts";
 import type { Row, Suite } from "./suites/suite.ts";
 
-const SUITES: Readonly<Record<string, Suite>> = { peers, growth, sizes, idle };
+const SUITES: Readonly<Record<string, Suite>> = { peers, growth, sizes, idle, identity };
 
 const { values } = parseArgs({
   options: {

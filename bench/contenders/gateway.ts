@@ -5,6 +5,8 @@ import { ACCOUNT, AUDIENCE, ISSUER, type Stage } from "#bench/stage.ts";
 import { type Gateway, type GatewayConfig, startGateway } from "#test/support/process.ts";
 import { CLIENT_HEADERS, type Contender, PATH, type Running, type Task } from "./contender.ts";
 
+export const ADMIN_TOKEN = "an-admin-token-of-the-benchmark-0123456789";
+
 export type Lane = "auto" | "full";
 
 const LANES = { auto: "fast lane", full: "full lane" } as const;
@@ -73,7 +75,7 @@ function bareConfig({ app }: Stage, lane: Lane): GatewayConfig {
 export function fullConfig({ app, dir }: Stage, lane: Lane, routes: readonly object[] = []): GatewayConfig {
   const issuer = { name: "bench", issuer: ISSUER, jwks: `file:${join(dir, "jwks.json")}`, audiences: [AUDIENCE] };
   return {
-    server: { workers: 1, lane, limits: { bodyBytes: "1GiB" } },
+    server: { workers: 1, lane, adminToken: ADMIN_TOKEN, limits: { bodyBytes: "1GiB" } },
     identity: { issuers: [{ ...issuer, claims: { roles: "roles" } }] },
     roles: { Developer: ["models:*"] },
     rates: {

@@ -33,7 +33,8 @@ export class CounterTable {
 
   /** `name` as `counterName` or `grantCounterName` makes it. */
   key(name: string, window: Window): CounterKey {
-    return { words: this.#table.key(name).words, entry: -1, window };
+    const { word0, word1, word2, word3, entry } = this.#table.key(name);
+    return { word0, word1, word2, word3, entry, window };
   }
 
   /** Units used and reserved. */

@@ -18,7 +18,11 @@ const WAYS = 16;
 
 /** Names one entry. `entry` remembers where it was last found; it is a hint, checked on every use. */
 export interface SlotKey {
-  readonly words: Int32Array;
+  /** The 128 bits: plain numbers, of which a caller has five or more for as long as it is remembered; small arrays of them take four times the memory. */
+  readonly word0: number;
+  readonly word1: number;
+  readonly word2: number;
+  readonly word3: number;
   entry: number;
 }
 
@@ -71,13 +75,13 @@ export class SharedTable {
   /** The key for a text; 1 µs, so callers keep it. The seed makes places unpredictable to clients. */
   key(text: string): SlotKey {
     const digest = hash("sha256", `${this.#seed}|${text}`, "buffer");
-    const words = new Int32Array([
-      digest.readInt32LE(0) | 1,
-      digest.readInt32LE(4),
-      digest.readInt32LE(8),
-      digest.readInt32LE(12),
-    ]);
-    return { words, entry: -1 };
+    return {
+      word0: digest.readInt32LE(0) | 1,
+      word1: digest.readInt32LE(4),
+      word2: digest.readInt32LE(8),
+      word3: digest.readInt32LE(12),
+      entry: -1,
+    };
   }
 
   /** Where the key is, or -1. */
@@ -97,12 +101,11 @@ export class SharedTable {
   /** Whether this place holds the key now. */
   holds(entry: number, key: SlotKey): boolean {
     const at = entry * 4;
-    const { words } = key;
     return (
-      Atomics.load(this.#keys, at) === words[0] &&
-      this.#keys[at + 1] === words[1] &&
-      this.#keys[at + 2] === words[2] &&
-      this.#keys[at + 3] === words[3]
+      Atomics.load(this.#keys, at) === key.word0 &&
+      this.#keys[at + 1] === key.word1 &&
+      this.#keys[at + 2] === key.word2 &&
+      this.#keys[at + 3] === key.word3
     );
   }
 
@@ -141,8 +144,10 @@ export class SharedTable {
   #write(entry: number, key: SlotKey, initial: readonly bigint[]): void {
     Atomics.store(this.#keys, entry * 4, 0);
     initial.forEach((value, word) => Atomics.store(this.#values, entry * this.#words + word, value));
-    this.#keys.set(key.words.subarray(1), entry * 4 + 1);
-    Atomics.store(this.#keys, entry * 4, key.words[0] ?? 1);
+    this.#keys[entry * 4 + 1] = key.word1;
+    this.#keys[entry * 4 + 2] = key.word2;
+    this.#keys[entry * 4 + 3] = key.word3;
+    Atomics.store(this.#keys, entry * 4, key.word0);
     key.entry = entry;
   }
 
@@ -185,7 +190,7 @@ export class SharedTable {
   }
 
   #setOf(key: SlotKey): number {
-    return ((key.words[1] ?? 0) >>> 0) & (this.#sets - 1);
+    return (key.word1 >>> 0) & (this.#sets - 1);
   }
 
   /** Held for some 100 ns by whoever inserts, so spinning beats sleeping. */

@@ -58,8 +58,8 @@ export class SlotTable {
   }
 }
 
-function tagOf({ words }: SlotKey): bigint {
-  return BigInt((words[2] ?? 0) >>> 1);
+function tagOf({ word2 }: SlotKey): bigint {
+  return BigInt(word2 >>> 1);
 }
 
 function heldOf(word: bigint): number {

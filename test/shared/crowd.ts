@@ -12,7 +12,7 @@ export function textsOfOneSet(table: { key(text: string): SlotKey }, count: numb
   for (let number = 0; texts.length < count; number++) {
     const text = `client-${number}`;
     // The lowest bit of the second word chooses between two sets.
-    if (((table.key(text).words[1] ?? 0) & 1) === 0) texts.push(text);
+    if ((table.key(text).word1 & 1) === 0) texts.push(text);
   }
   return texts;
 }

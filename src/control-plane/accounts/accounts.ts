@@ -150,11 +150,9 @@ export class Accounts {
     const cursor = after === null ? null : await this.byId(after);
     let query = this.#db.selectFrom("accounts").selectAll().orderBy("created_at").orderBy("id").limit(count);
     if (cursor !== null) {
-      query = query.where((where) =>
-        where.or([
-          where("created_at", ">", cursor.createdAtMs),
-          where.and([where("created_at", "=", cursor.createdAtMs), where("id", ">", cursor.id)]),
-        ]),
+      // One comparison of pairs: SQLite then begins there in the index, where with OR it reads all that comes before.
+      query = query.where(({ eb, refTuple, tuple }) =>
+        eb(refTuple("created_at", "id"), ">", tuple(cursor.createdAtMs, cursor.id)),
       );
     }
     return (await query.execute()).map(toAccount);

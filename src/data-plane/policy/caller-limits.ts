@@ -203,9 +203,11 @@ function framesOf(principal: Principal, route: CompiledRoute): ChargeFrames {
     route: route.name,
   };
   const lines = route.lines.map(({ meter, op }) => ({ meter: meter.name, op }));
+  const all = chargeFrame(who, lines);
+  // Mostly all are of one kind: the same bytes, and a caller has them for as long as it is remembered.
   return {
-    constant: chargeFrame(who, lines.slice(0, route.constants)),
-    measured: chargeFrame(who, lines.slice(route.constants)),
-    all: chargeFrame(who, lines),
+    constant: route.constants === lines.length ? all : chargeFrame(who, lines.slice(0, route.constants)),
+    measured: route.constants === 0 ? all : chargeFrame(who, lines.slice(route.constants)),
+    all,
   };
 }

@@ -95,6 +95,17 @@ class RateBase {
   }
 }
 
+/** Figures are few and callers many: all who have the same have one bucket's measures in common. */
+const buckets = new WeakMap<RateFigures, Bucket>();
+
+function sharedBucket(figures: RateFigures): Bucket {
+  const known = buckets.get(figures);
+  if (known !== undefined) return known;
+  const made = bucketOf(figures.limit, figures.perMs, figures.burst);
+  buckets.set(figures, made);
+  return made;
+}
+
 class BucketRate extends RateBase implements LiveRate {
   readonly #table: RateTable;
   readonly #key: SlotKey;
@@ -106,7 +117,7 @@ class BucketRate extends RateBase implements LiveRate {
     super(head, figures.burst);
     this.#table = table;
     this.#key = key;
-    this.#bucket = bucketOf(figures.limit, figures.perMs, figures.burst);
+    this.#bucket = sharedBucket(figures);
     this.#costNs = this.#bucket.intervalNs * BigInt(cost);
   }
 
