@@ -25,6 +25,9 @@ test.each([
   [{ addresses: ["192.0.2.8/29"] }, {}, "key:address"],
   [{ addresses: ["2001:db8::/32"] }, { address: "2001:db8:1::9" }, null],
   [{ addresses: ["2001:db8::/32"] }, { address: "2001:db9::1" }, "key:address"],
-  [{ addresses: ["::/0"] }, {}, "key:address"],
+  [{ addresses: ["2001:db8::/32"] }, {}, "key:address"],
+  // IPv4 addresses are IPv6 ones that begin with ::ffff: (RFC 4291 §2.5.5.2).
+  [{ addresses: ["::/0"] }, {}, null],
+  [{ addresses: ["::ffff:192.0.2.0/120"] }, {}, null],
   [{ routes: ["other"], methods: ["POST"], addresses: ["::1"] }, {}, "key:address"],
 ])("%j on %j: %s", (narrowing, use, expected) => expect(rule(narrowing, use)).toBe(expected));
