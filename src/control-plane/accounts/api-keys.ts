@@ -1,49 +1,54 @@
-/** API keys: made, listed, revoked. Main thread. The secret is returned once by `create` and kept only as its HMAC. */
+/**
+ * API keys: made, changed, rotated, revoked. Main thread. A secret is returned once, by what makes it, and kept only as its HMAC.
+ * Each change is one transaction with its entry in the audit log, and announced to the workers before it is answered.
+ */
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
-import { type KeyEnvironment, maskedKey, newKey } from "#core/key-format.ts";
+import { maskedKey, newKey } from "#core/key-format.ts";
 import { keyHash } from "#core/key-hash.ts";
-import type { KeyRecord, OwnLimits } from "#shared/principals.ts";
+import { currentActor } from "#control-plane/audit/acting.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
-import type { Tables } from "#control-plane/store/tables.ts";
-import type { Selectable } from "kysely";
-
-export interface ApiKey extends KeyRecord {
-  readonly masked: string;
-  readonly name: string | null;
-  readonly env: KeyEnvironment;
-  readonly createdAtMs: number;
-  readonly revokedAtMs: number | null;
-  /** `users.external_id` or the id of a key; null: an operator. */
-  readonly createdBy: string | null;
-  /** When and from where it was last used, within seconds; null: it was not. */
-  readonly usedAtMs: number | null;
-  readonly usedFrom: string | null;
-}
-
-export interface NewApiKey {
-  readonly accountId: string;
-  readonly name: string | null;
-  readonly env: KeyEnvironment;
-  readonly roles: readonly string[];
-  readonly scopes: readonly string[] | null;
-  readonly expiresAtMs: number | null;
-  readonly limits: OwnLimits | null;
-}
+import {
+  type ApiKey,
+  changedKey,
+  jsonOrNull,
+  type KeyChange,
+  keyFacts,
+  type NewApiKey,
+  narrowingColumns,
+  type OldSecret,
+  toApiKey,
+} from "./api-key.ts";
+import { ConflictError } from "./conflict.ts";
+import { type KeyFilter, keyPage, oldSecretsOf } from "./key-list.ts";
 
 /** What a new key begins with. */
 const NEW_KEY = {
   enabled: 1,
-  routes: null,
-  methods: null,
-  addresses: null,
-  created_by: null,
   used_ms: null,
   used_ip: null,
   sealed: null,
 } as const;
+
+/** Replaced secrets of one key that are kept; retired ones give way to new ones. */
+const OLD_SECRETS_MAX = 10;
+
+/** A key with a secret that nobody can read again. */
+export interface KeyWithSecret {
+  readonly key: ApiKey;
+  readonly secret: string;
+}
+
+export interface Rotation {
+  readonly brand: string;
+  /** How long the secrets from before stay good at most. */
+  readonly overlapMs: number;
+}
+
+/** Throws to refuse; asked within the transaction, so that nothing changes between question and deed. */
+export type Permit = (key: ApiKey, after: ApiKey) => void;
 
 export class ApiKeys {
   readonly #db: Database;
@@ -58,8 +63,8 @@ export class ApiKeys {
     this.#announce = announce;
   }
 
-  /** The key and its secret, which nobody can read again. The account must exist. */
-  async create(brand: string, wanted: NewApiKey): Promise<{ readonly key: ApiKey; readonly secret: string }> {
+  /** The account must exist. */
+  async create(brand: string, wanted: NewApiKey): Promise<KeyWithSecret> {
     const secret = newKey(brand, wanted.env);
     const row = {
       id: newId("key"),
@@ -73,47 +78,121 @@ export class ApiKeys {
       created_at: wallMs(),
       expires_at: wanted.expiresAtMs,
       revoked_at: null,
-      limits: wanted.limits === null ? null : JSON.stringify(wanted.limits),
+      created_by: currentActor().id,
+      limits: jsonOrNull(wanted.limits),
+      ...narrowingColumns(wanted.narrowing),
       ...NEW_KEY,
     };
     const { id, masked } = row;
-    const { accountId: account, name, env, roles, scopes, expiresAtMs, limits } = wanted;
-    const expiresAt = expiresAtMs === null ? null : rfc3339(expiresAtMs);
-    const after = { masked, name, env, roles, scopes, expiresAt, limits };
+    const deed = { action: "key.created", target: id, account: wanted.accountId };
     await this.#db.transaction().execute(async (trx) => {
       await trx.insertInto("api_keys").values(row).execute();
-      await this.#audit.write(trx, { action: "key.created", target: id, account, before: null, after });
+      await this.#audit.write(trx, { ...deed, before: null, after: { masked, ...keyFacts(wanted) } });
     });
     return { key: toApiKey(row), secret };
   }
 
-  /** The key with this secret, revoked ones included. */
+  /** The key with this secret, revoked ones and replaced secrets included. */
   bySecret(secret: string): Promise<ApiKey | null> {
     return this.byHash(keyHash(secret, this.#pepper));
   }
 
   async byHash(hash: string): Promise<ApiKey | null> {
     const row = await this.#db.selectFrom("api_keys").selectAll().where("hash", "=", hash).executeTakeFirst();
-    return row === undefined ? null : toApiKey(row);
+    return row === undefined ? this.#byOldHash(hash) : toApiKey(row);
+  }
+
+  async #byOldHash(hash: string): Promise<ApiKey | null> {
+    const row = await this.#db
+      .selectFrom("api_key_old_secrets as old")
+      .innerJoin("api_keys", "api_keys.id", "old.key")
+      .selectAll("api_keys")
+      .select("old.retires_ms")
+      .where("old.hash", "=", hash)
+      .executeTakeFirst();
+    return row === undefined ? null : toApiKey(row, row.retires_ms);
   }
 
   async byId(id: string): Promise<ApiKey | null> {
-    const row = await this.#db.selectFrom("api_keys").selectAll().where("id", "=", id).executeTakeFirst();
-    return row === undefined ? null : toApiKey(row);
+    return byId(this.#db, id);
   }
 
-  /** A page in order of creation, of one account or (null) of all; `after` is the id of the last one of the page before. */
-  async list(accountId: string | null, count: number, after: string | null): Promise<readonly ApiKey[]> {
+  /** A page in order of creation; `after` is the id of the last one of the page before. */
+  async list(filter: KeyFilter, count: number, after: string | null): Promise<readonly ApiKey[]> {
     const cursor = after === null ? null : await this.byId(after);
-    let query = this.#db.selectFrom("api_keys").selectAll().orderBy("created_at").orderBy("id").limit(count);
-    if (accountId !== null) query = query.where("account_id", "=", accountId);
-    if (cursor !== null) {
-      // One comparison of pairs: SQLite then begins there in the index, where with OR it reads all that comes before.
-      query = query.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple("created_at", "id"), ">", tuple(cursor.createdAtMs, cursor.id)),
-      );
+    return keyPage(this.#db, filter, count, { after: cursor, nowMs: wallMs() });
+  }
+
+  /** Replaced secrets that are still good, by key. */
+  oldSecrets(ids: readonly string[]): Promise<ReadonlyMap<string, readonly OldSecret[]>> {
+    return oldSecretsOf(this.#db, ids, wallMs());
+  }
+
+  /** null when there is no such key. In force on the next request. Throws `ConflictError` when it is revoked. */
+  async change(id: string, change: KeyChange, permit: Permit): Promise<ApiKey | null> {
+    const changed = await this.#db.transaction().execute(async (trx) => {
+      const key = await byId(trx, id);
+      if (key === null) return null;
+      const after = changedKey(key, change);
+      permit(key, after);
+      if (key.revoked) throw new ConflictError("A revoked key cannot be changed");
+      await this.#store(trx, key, after);
+      return after;
+    });
+    if (changed !== null) await this.#announce({ kind: "key", id });
+    return changed;
+  }
+
+  async #store(trx: Database, key: ApiKey, after: ApiKey): Promise<void> {
+    const differs = differences(key, after);
+    if (differs === null) return;
+    const { name, expiresAtMs, enabled, narrowing } = after;
+    const flag: 0 | 1 = enabled ? 1 : 0;
+    const columns = { name, expires_at: expiresAtMs, enabled: flag, limits: jsonOrNull(after.limits) };
+    const update = trx.updateTable("api_keys").set({ ...columns, ...narrowingColumns(narrowing) });
+    await update.where("id", "=", key.id).execute();
+    const action = key.enabled === enabled ? "key.updated" : enabled ? "key.enabled" : "key.disabled";
+    await this.#audit.write(trx, { action, target: key.id, account: key.accountId, ...differs });
+  }
+
+  /**
+   * The same key with a new secret. The one it had stays good for `overlapMs`, and none from before for longer. null when there is no
+   * such key. Throws `ConflictError` when it is revoked, or as many old secrets are good as are kept.
+   */
+  async rotate(id: string, { brand, overlapMs }: Rotation, permit: Permit): Promise<KeyWithSecret | null> {
+    const rotated = await this.#db.transaction().execute(async (trx) => {
+      const key = await byId(trx, id);
+      if (key === null) return null;
+      permit(key, key);
+      if (key.revoked) throw new ConflictError("A revoked key cannot be rotated");
+      const secret = newKey(brand, key.env);
+      const retiresMs = wallMs() + overlapMs;
+      await this.#retire(trx, key, retiresMs);
+      const masked = maskedKey(secret);
+      const hash = keyHash(secret, this.#pepper);
+      await trx.updateTable("api_keys").set({ hash, masked }).where("id", "=", id).execute();
+      const after = { masked, oldRetiresAt: rfc3339(retiresMs) };
+      const deed = { action: "key.rotated", target: id, account: key.accountId };
+      await this.#audit.write(trx, { ...deed, before: { masked: key.masked }, after });
+      return { key: { ...key, masked }, secret };
+    });
+    if (rotated !== null) await this.#announce({ kind: "key", id });
+    return rotated;
+  }
+
+  /** Keeps the key's secret among its old ones, of which none is good for longer now. */
+  async #retire(trx: Database, { id, masked }: ApiKey, retiresMs: number): Promise<void> {
+    const update = trx.updateTable("api_key_old_secrets").set({ retires_ms: retiresMs });
+    await update.where("key", "=", id).where("retires_ms", ">", retiresMs).execute();
+    const old = trx.selectFrom("api_key_old_secrets").select(["hash", "retires_ms"]).where("key", "=", id);
+    const [oldest, ...others] = await old.orderBy("retires_ms").execute();
+    if (oldest !== undefined && others.length + 1 >= OLD_SECRETS_MAX) {
+      if (oldest.retires_ms > wallMs())
+        throw new ConflictError(`${OLD_SECRETS_MAX} old secrets of this key are still good: rotate with a shorter overlap`);
+      await trx.deleteFrom("api_key_old_secrets").where("hash", "=", oldest.hash).execute();
     }
-    return (await query.execute()).map(toApiKey);
+    const { hash } = await trx.selectFrom("api_keys").select("hash").where("id", "=", id).executeTakeFirstOrThrow();
+    await trx.insertInto("api_key_old_secrets").values({ hash, key: id, masked, retires_ms: retiresMs }).execute();
   }
 
   /** null when there is no such key (of this account, where one is named). In force on the next request; revoking twice keeps the first time. */
@@ -132,39 +211,20 @@ export class ApiKeys {
   }
 }
 
-function toApiKey(row: Selectable<Tables["api_keys"]>): ApiKey {
-  return {
-    id: row.id,
-    accountId: row.account_id,
-    roles: listOf(row.roles),
-    scopes: listOrNull(row.scopes),
-    expiresAtMs: row.expires_at,
-    revoked: row.revoked_at !== null,
-    enabled: row.enabled === 1,
-    retiresAtMs: null,
-    narrowing: {
-      routes: listOrNull(row.routes),
-      methods: listOrNull(row.methods),
-      addresses: listOrNull(row.addresses),
-    },
-    // Written by this class from an OwnLimits.
-    limits: row.limits === null ? null : (JSON.parse(row.limits) as OwnLimits),
-    masked: row.masked,
-    name: row.name,
-    env: row.env,
-    createdAtMs: row.created_at,
-    revokedAtMs: row.revoked_at,
-    createdBy: row.created_by,
-    usedAtMs: row.used_ms,
-    usedFrom: row.used_ip,
-  };
+async function byId(db: Database, id: string): Promise<ApiKey | null> {
+  const row = await db.selectFrom("api_keys").selectAll().where("id", "=", id).executeTakeFirst();
+  return row === undefined ? null : toApiKey(row);
 }
 
-function listOrNull(json: string | null): readonly string[] | null {
-  return json === null ? null : listOf(json);
-}
-
-function listOf(json: string): readonly string[] {
-  const value: unknown = JSON.parse(json);
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+/** The members that are others now, as the audit log shows them; null: none is. */
+function differences(key: ApiKey, after: ApiKey) {
+  const facts = (of: ApiKey) => Object.entries({ enabled: of.enabled, ...keyFacts(of) });
+  const changed = new Set(
+    facts(key).flatMap(([name, value], index) =>
+      JSON.stringify(value) === JSON.stringify(facts(after)[index]?.[1]) ? [] : [name],
+    ),
+  );
+  if (changed.size === 0) return null;
+  const only = (of: ApiKey) => Object.fromEntries(facts(of).filter(([name]) => changed.has(name)));
+  return { before: only(key), after: only(after) };
 }
