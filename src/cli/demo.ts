@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { UNNARROWED } from "#shared/principals.ts";
 import type { Settings } from "#config/settings.ts";
 import type { Gateway } from "#control-plane/gateway.ts";
 
@@ -28,6 +29,7 @@ export async function demoKey(gateway: Gateway): Promise<string> {
     roles,
     scopes: null,
     limits: null,
+    narrowing: UNNARROWED,
     expiresAtMs: null,
   });
   writeFileSync(file, made.secret, { mode: 0o600 });

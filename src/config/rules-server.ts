@@ -1,5 +1,6 @@
 /** Rules for `server`: listeners, the admin token, proxies, timeouts. Main thread. */
 import { isIP } from "node:net";
+import { canonicalBlock } from "#core/addresses.ts";
 import { formatDuration, parseDuration, parseSize } from "#core/units.ts";
 import { collides, parseAddress } from "./listen-address.ts";
 import type { Path } from "./locate.ts";
@@ -86,12 +87,7 @@ function checkAdminToken(token: string, report: Report): void {
 }
 
 function checkProxy(text: string, index: number, report: Report): void {
-  const [address = "", bits, more] = text.split("/");
-  const family = isIP(address);
-  const bitsMax = family === 6 ? 128 : 32;
-  const isBlock = bits === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(bits) && Number(bits) <= bitsMax);
-  // A zone (`fe80::1%eth0`) is an IP address to Node, but nothing a peer address is compared with.
-  if (family !== 0 && isBlock && more === undefined && !address.includes("%")) return;
+  if (canonicalBlock(text) !== null) return;
   const hint = "such as 10.0.0.0/8 or ::1";
   report.value(
     ["server", "trustedProxies", index],

@@ -52,3 +52,27 @@ export function addressSet(entries: readonly string[]): BlockList {
 export function isInSet(set: BlockList, address: string): boolean {
   return set.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }
+
+/** An address or CIDR block in the spelling clients' addresses are compared in; null when the text is neither. */
+export function canonicalBlock(text: string): string | null {
+  const [address = "", bits, more] = text.split("/");
+  const family = isIP(address);
+  // A zone is nothing an address of a client is compared with.
+  if (family === 0 || more !== undefined || address.includes("%")) return null;
+  if (bits === undefined) return canonicalAddress(address);
+  const isLength = /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32);
+  return isLength ? `${address.toLowerCase()}/${bits}` : null;
+}
+
+/** Whether all of `block` is in one of `blocks`, all of them valid. */
+export function isWithinBlocks(block: string, blocks: readonly string[]): boolean {
+  const [address = ""] = block.split("/");
+  return blocks.some((outer) => prefixBits(outer) <= prefixBits(block) && isInSet(addressSet([outer]), address));
+}
+
+/** Length of the prefix among IPv6 addresses, of which IPv4 ones are the last 32 bits (RFC 4291 §2.5.5.2). */
+function prefixBits(block: string): number {
+  const [address = "", bits] = block.split("/");
+  if (isIPv6(address)) return Number(bits ?? 128);
+  return 96 + Number(bits ?? 32);
+}

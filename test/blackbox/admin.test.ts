@@ -79,7 +79,7 @@ test("a key is made, listed without its secret and revoked", async () => {
     nextCursor: null,
   });
   const revoked = await operator.call("DELETE", `/admin/keys/${text(shown, "id")}`);
-  expect(revoked.body).toEqual({ ...shown, revokedAt: TIME });
+  expect(revoked.body).toEqual({ ...shown, state: "revoked", revokedAt: TIME });
   expect((await operator.call("DELETE", `/admin/keys/${text(shown, "id")}`)).body).toEqual(revoked.body);
 });
 

@@ -64,6 +64,16 @@ const CHANGES: Readonly<
     await operator.call("DELETE", `/admin/keys/${id}`);
     return ["key.revoked", id];
   },
+  "PATCH /admin/keys/{id}": async (account) => {
+    const { id } = await operator.key({ account });
+    await operator.call("PATCH", `/admin/keys/${id}`, { enabled: false });
+    return ["key.disabled", id];
+  },
+  "POST /admin/keys/{id}/rotate": async (account) => {
+    const { id } = await operator.key({ account });
+    await operator.call("POST", `/admin/keys/${id}/rotate`);
+    return ["key.rotated", id];
+  },
   "POST /api-keys": async (_account, secret) => {
     const { body } = await own("/api-keys", secret, "POST", {});
     return ["key.created", text(body, "id")];
@@ -72,6 +82,16 @@ const CHANGES: Readonly<
     const { body } = await own("/api-keys", secret, "POST", {});
     await own(`/api-keys/${text(body, "id")}`, secret, "DELETE");
     return ["key.revoked", text(body, "id")];
+  },
+  "PATCH /api-keys/{id}": async (_account, secret) => {
+    const { body } = await own("/api-keys", secret, "POST", {});
+    await own(`/api-keys/${text(body, "id")}`, secret, "PATCH", { name: "other" });
+    return ["key.updated", text(body, "id")];
+  },
+  "POST /api-keys/{id}/rotate": async (_account, secret) => {
+    const { body } = await own("/api-keys", secret, "POST", {});
+    await own(`/api-keys/${text(body, "id")}/rotate`, secret, "POST", { overlap: "0s" });
+    return ["key.rotated", text(body, "id")];
   },
   "PUT /billing/spend-cap": async (account, secret) => {
     await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });

@@ -7,7 +7,8 @@ import type { CreditGrant } from "#core/credits.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
 import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import type { ApiKey, ApiKeys } from "./api-keys.ts";
+import type { ApiKey } from "./api-key.ts";
+import type { ApiKeys } from "./api-keys.ts";
 import type { FirstSight } from "#control-plane/users/first-sight.ts";
 
 export interface AnswersParts {

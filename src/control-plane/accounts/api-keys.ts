@@ -188,7 +188,9 @@ export class ApiKeys {
     const [oldest, ...others] = await old.orderBy("retires_ms").execute();
     if (oldest !== undefined && others.length + 1 >= OLD_SECRETS_MAX) {
       if (oldest.retires_ms > wallMs())
-        throw new ConflictError(`${OLD_SECRETS_MAX} old secrets of this key are still good: rotate with a shorter overlap`);
+        throw new ConflictError(
+          `${OLD_SECRETS_MAX} old secrets of this key are still good: rotate with a shorter overlap`,
+        );
       await trx.deleteFrom("api_key_old_secrets").where("hash", "=", oldest.hash).execute();
     }
     const { hash } = await trx.selectFrom("api_keys").select("hash").where("id", "=", id).executeTakeFirstOrThrow();

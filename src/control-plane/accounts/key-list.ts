@@ -25,7 +25,7 @@ export function keyState({ revoked, expiresAtMs, enabled }: ApiKey, nowMs: numbe
 type KeyQuery<O> = SelectQueryBuilder<Tables, "api_keys", O>;
 
 /** Those the filter lets through; states as they are at `nowMs`. */
-export function filtered<O>(query: KeyQuery<O>, filter: KeyFilter, nowMs: number): KeyQuery<O> {
+function filtered<O>(query: KeyQuery<O>, filter: KeyFilter, nowMs: number): KeyQuery<O> {
   const { accountId, state, search } = filter;
   let wanted = accountId === undefined ? query : query.where("account_id", "=", accountId);
   if (state !== undefined) wanted = inState(wanted, state, nowMs);

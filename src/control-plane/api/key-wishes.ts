@@ -1,77 +1,138 @@
-/** From the body of a key request to a key: defaults, and nobody hands out more than they have. Main thread. */
-import type { Static } from "typebox";
-import { parseDuration } from "#core/units.ts";
+/** From the body of a request about a key to what is made or changed: defaults, units, and names that have to be known. Main thread. */
+import { canonicalBlock } from "#core/addresses.ts";
 import { wallMs } from "#core/clock.ts";
+import { parseTime } from "#core/time-text.ts";
+import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
-import type { ApiKey, NewApiKey } from "#control-plane/accounts/api-keys.ts";
-import type { Caller } from "./caller.ts";
-import { limitsWithin, readOwnLimits } from "./own-limits.ts";
-import { reject } from "./problems.ts";
-import type { OwnKeyBody } from "./key-schemas.ts";
+import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import type { KeyChange, NewApiKey } from "#control-plane/accounts/api-key.ts";
+import { beyond, type KeyOwner } from "./key-power.ts";
+import { type KeyPatchWish, METHODS, type NewKeyWish } from "./key-schemas.ts";
+import { readOwnLimits } from "./own-limits.ts";
+import { refuseAt, reject, rejectWith } from "./problems.ts";
 
-/** Who asks for a key through the self-service endpoints. */
-export interface KeyOwner {
-  readonly accountId: string;
-  readonly roles: readonly string[];
-  /** null: not narrowed. */
-  readonly scopes: readonly string[] | null;
-  /** The key the request was made with; null: a token. */
-  readonly key: ApiKey | null;
-}
-
-/** A person (token) may revoke any key of the account; a key itself, and those that may no more than it does. */
-export function mayRevoke(caller: Caller, key: ApiKey): boolean {
-  if (caller.keyId === null || caller.keyId === key.id) return true;
-  const { scopes } = caller;
-  const withinScopes = scopes === null || (key.scopes !== null && key.scopes.every((scope) => scopes.includes(scope)));
-  return withinScopes && key.roles.every((role) => caller.roles.includes(role));
-}
-
-type Body = Static<typeof OwnKeyBody>;
+const OVERLAP_MS_MAX = 30 * 86_400_000;
+/** RFC 9110 §9.2.1. */
+const SAFE: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 /** A key as an operator asks for it: any known role. */
-export function operatorKey(body: Body, accountId: string, settings: Settings): NewApiKey {
-  const roles = body.roles ?? [];
+export function operatorKey(wish: NewKeyWish, accountId: string, settings: Settings): NewApiKey {
+  const roles = wish.roles ?? [];
   const unknown = roles.find((role) => !Object.hasOwn(settings.roles, role));
   if (unknown !== undefined) {
-    reject(
-      "malformed_request",
-      "key:role",
-      `Role ${unknown} is not in the configuration; there are ${Object.keys(settings.roles).join(", ") || "none"}`,
-    );
+    const known = Object.keys(settings.roles).join(", ") || "none";
+    reject("malformed_request", "key:role", `Role ${unknown} is not in the configuration; there are ${known}`);
   }
-  return { ...common(body, settings), accountId, roles, scopes: body.scopes ?? null };
-}
-
-/** A key as a customer asks for it: roles, scopes, life and limits at most the caller's own. */
-export function ownKey(body: Body, owner: KeyOwner, settings: Settings): NewApiKey {
-  const known = owner.roles.filter((role) => Object.hasOwn(settings.roles, role));
-  const beyond = body.roles?.find((role) => !known.includes(role));
-  if (beyond !== undefined) reject("permission_denied", "key:role", `Role ${beyond} is not yours to give`);
-  const scopes = body.scopes ?? owner.scopes;
-  const outside = owner.scopes === null ? undefined : scopes?.find((scope) => !owner.scopes?.includes(scope));
-  if (outside !== undefined) reject("permission_denied", "key:scope", `Scope ${outside} is not yours to give`);
-  const wanted = common(body, settings);
-  const last = owner.key?.expiresAtMs ?? null;
-  if (last !== null && wanted.expiresAtMs !== null && wanted.expiresAtMs > last) {
-    reject("permission_denied", "key:expires", "A key cannot outlive the key that makes it");
-  }
+  const { name = null, expiresAtMs = null, limits = null, ...narrowing } = readChange(wish, settings);
+  const { routes = null, addresses = null } = narrowing;
   return {
-    ...wanted,
-    accountId: owner.accountId,
-    roles: body.roles ?? known,
-    scopes,
-    expiresAtMs: wanted.expiresAtMs ?? last,
-    limits: limitsWithin(wanted.limits, owner.key?.limits ?? null),
+    accountId,
+    name,
+    env: wish.env ?? "live",
+    roles,
+    scopes: scopesOf(wish),
+    expiresAtMs,
+    narrowing: { routes, methods: methodsOf(wish), addresses },
+    limits,
   };
 }
 
-function common(body: Body, settings: Settings): Pick<NewApiKey, "name" | "env" | "expiresAtMs" | "limits"> {
-  const lifetimeMs = body.expires === undefined ? null : parseDuration(body.expires);
+/** A key as a customer asks for it: what is left out is as with the caller, and nothing is beyond. */
+export function ownKey(wish: NewKeyWish, owner: KeyOwner, settings: Settings): NewApiKey {
+  const { power, accountId } = owner;
+  const known = power.roles.filter((role) => Object.hasOwn(settings.roles, role));
+  const unknown = wish.roles?.find((role) => !known.includes(role));
+  if (unknown !== undefined) reject("permission_denied", "key:role", `Role ${unknown} is not yours to give`);
+  const wanted = operatorKey({ ...wish, roles: wish.roles ?? [...known] }, accountId, settings);
+  const { routes, methods, addresses } = wanted.narrowing;
+  const key = {
+    ...wanted,
+    scopes: wanted.scopes ?? power.scopes,
+    expiresAtMs: wanted.expiresAtMs ?? power.expiresAtMs,
+    limits: wanted.limits ?? power.limits,
+    narrowing: {
+      routes: routes ?? power.narrowing.routes,
+      methods: methods ?? power.narrowing.methods,
+      addresses: addresses ?? power.narrowing.addresses,
+    },
+  };
+  const refusal = beyond(power, key);
+  return refusal === null ? key : rejectWith(refusal);
+}
+
+/** What a body changes; names and addresses are checked. */
+export function readChange(wish: KeyPatchWish, settings: Settings): KeyChange {
+  const { name, enabled, routes, methods, addresses, limits } = wish;
+  const expiresAtMs = endOf(wish);
   return {
-    name: body.name ?? null,
-    env: body.env ?? "live",
-    expiresAtMs: lifetimeMs === null ? null : wallMs() + lifetimeMs,
-    limits: readOwnLimits(body.limits, "key", settings),
+    ...(name === undefined ? {} : { name }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(routes === undefined ? {} : { routes: routes === null ? null : checkedRoutes(routes, settings) }),
+    ...(methods === undefined ? {} : { methods }),
+    ...(addresses === undefined ? {} : { addresses: addresses === null ? null : addresses.map(checkedAddress) }),
+    ...(limits === undefined ? {} : { limits: readOwnLimits(limits, "key", settings) }),
+  };
+}
+
+/** Milliseconds of an overlap, at most 30 days. */
+export function readOverlap(text: string): number {
+  const ms = parseDuration(text) ?? Infinity;
+  return ms <= OVERLAP_MS_MAX ? ms : refuseAt("body/overlap", `Expected at most 30d, got ${text}`);
+}
+
+/** undefined: nothing is said of it; null: never. */
+function endOf({ expires, expiresAt }: KeyPatchWish): number | null | undefined {
+  if (expires !== undefined && expiresAt !== undefined)
+    refuseAt("body/expiresAt", "Expected either expires or expiresAt, got both");
+  if (expires === null || expiresAt === null) return null;
+  if (expires !== undefined) {
+    const lifeMs = parseDuration(expires) ?? Infinity;
+    const endMs = wallMs() + lifeMs;
+    // The last moment a Date can tell (ECMA-262 §21.4.1.1).
+    return endMs <= 8.64e15 ? endMs : refuseAt("body/expires", `Expected a shorter life, got ${expires}`);
+  }
+  if (expiresAt === undefined) return undefined;
+  const endMs = parseTime(expiresAt) ?? 0;
+  if (endMs <= wallMs()) refuseAt("body/expiresAt", `Expected a time of RFC 3339 that is to come, got "${expiresAt}"`);
+  return endMs;
+}
+
+function checkedRoutes(routes: readonly string[], settings: Settings): readonly string[] {
+  const known = [...settings.routes, ...builtinRoutesOf(settings.server)].map(({ name }) => name);
+  const at = routes.findIndex((name) => !known.includes(name));
+  if (at !== -1)
+    refuseAt(`body/routes/${at}`, `Route ${routes[at]} is not in the configuration; there are ${known.join(", ")}`);
+  return routes;
+}
+
+function checkedAddress(text: string, index: number): string {
+  const hint = "such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32";
+  return (
+    canonicalBlock(text) ??
+    refuseAt(`body/addresses/${index}`, `Expected an IP address or a CIDR block, got "${text}": ${hint}`)
+  );
+}
+
+function scopesOf({ scopes }: NewKeyWish): readonly string[] | null {
+  return Array.isArray(scopes) ? scopes : null;
+}
+
+/** The methods the key is good for: those named, of those that reading or writing takes. */
+function methodsOf({ methods = null, scopes = null }: NewKeyWish): readonly string[] | null {
+  if (scopes === null || Array.isArray(scopes)) return methods;
+  const { read = false, write = false } = scopes;
+  if (!read && !write) refuseAt("body/scopes", "Expected read or write to be true");
+  if (read && write) return methods;
+  const allowed = (methods ?? METHODS).filter((method) => SAFE.includes(method) === read);
+  return allowed.length > 0 ? allowed : refuseAt("body/methods", "Expected a method that the scopes allow");
+}
+
+/** Whether keys with these methods read (safe methods) and write (all others). */
+export function accessOf(methods: readonly string[] | null): { readonly read: boolean; readonly write: boolean } {
+  if (methods === null) return { read: true, write: true };
+  return {
+    read: methods.some((method) => SAFE.includes(method)),
+    write: methods.some((method) => !SAFE.includes(method)),
   };
 }

@@ -1,42 +1,139 @@
 /** `/admin/keys`: API keys of all accounts. Main thread. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import Type from "typebox";
+import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { accountOr404 } from "./found.ts";
 import { checkHandOut } from "./hand-out.ts";
-import { KeyBody, KeyLookup, KeyPage } from "./key-schemas.ts";
-import { operatorKey } from "./key-wishes.ts";
+import {
+  KeyAnswer,
+  KeyBody,
+  KeyLookup,
+  KeyLookupAnswer,
+  KeyPage,
+  KeyPatch,
+  KeyWithSecretAnswer,
+  RotateBody,
+} from "./key-schemas.ts";
+import { shownKey, shownPage, withSecret } from "./key-views.ts";
+import { operatorKey, readChange, readOverlap } from "./key-wishes.ts";
+import { bodyOptional, operation } from "./operation.ts";
 import { reject } from "./problems.ts";
-import { IdParams } from "./schemas.ts";
+import { IdParams, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
-import { accountView, keyView, pageView } from "./views.ts";
+import { accountView } from "./views.ts";
+
+const tag = "API keys";
+
+const listKeys = operation(
+  { id: "listKeys", summary: "List keys of all accounts, masked", tag },
+  { querystring: KeyPage },
+  { 200: pageOf(KeyAnswer) },
+);
+const createKey = operation(
+  { id: "createKey", summary: "Make a key of an account", tag },
+  { body: KeyBody },
+  { 201: KeyWithSecretAnswer },
+);
+const lookUpKey = operation(
+  { id: "lookUpKey", summary: "Find the key of a secret", tag },
+  { body: KeyLookup },
+  { 200: KeyLookupAnswer },
+);
+const showKey = operation(
+  { id: "getKey", summary: "Show a key, masked", tag },
+  { params: IdParams },
+  { 200: KeyAnswer },
+);
+const changeKey = operation(
+  {
+    id: "updateKey",
+    summary: "Rename, narrow, enable or disable a key, or change its life",
+    tag,
+    errors: ["conflict"],
+  },
+  { params: IdParams, body: KeyPatch },
+  { 200: KeyAnswer },
+);
+const rotateKey = operation(
+  {
+    id: "rotateKey",
+    summary: "Give a key a new secret; the old one stays good for a while",
+    tag,
+    errors: ["conflict"],
+  },
+  { params: IdParams, body: RotateBody },
+  { 200: KeyWithSecretAnswer },
+);
+const revokeKey = operation(
+  { id: "revokeKey", summary: "Revoke a key for good", tag },
+  { params: IdParams },
+  { 200: KeyAnswer },
+);
+const showKeySets = operation(
+  { id: "getKeySets", summary: "Show the public keys of all issuers, as the workers have them", tag: "Identity" },
+  {},
+  { 200: Type.Record(Type.String(), Type.Array(Type.Unknown())) },
+);
 
 export function registerAdminKeys(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.get("/admin/keys", { schema: { querystring: KeyPage } }, async (request) => {
-    const { limit, cursor, account } = request.query;
-    const accountId = account === undefined ? null : (await accountOr404(services, account)).id;
-    return pageView(await services.keys.list(accountId, limit + 1, cursor ?? null), limit, keyView);
+  const { keys } = services;
+  app.get("/admin/keys", listKeys, async (request) => {
+    const { limit, cursor, account, ...filter } = request.query;
+    const accountId = account === undefined ? undefined : (await accountOr404(services, account)).id;
+    return shownPage(services, { ...filter, accountId }, limit, cursor);
   });
-  app.post("/admin/keys", { schema: { body: KeyBody } }, async (request, reply) => {
+  app.post("/admin/keys", createKey, async (request, reply) => {
     const { account: id, ...wish } = request.body;
     const account = await accountOr404(services, id);
     const settings = services.settings();
     const wanted = operatorKey(wish, account.id, settings);
     await checkHandOut(request, services, wanted.roles);
-    const made = await services.keys.create(settings.identity.keys.brand, wanted);
-    return reply
-      .code(201)
-      .header("cache-control", "no-store")
-      .send({ ...keyView(made.key), key: made.secret });
+    return withSecret(services, reply.code(201), await keys.create(settings.identity.keys.brand, wanted));
   });
-  app.post("/admin/keys/lookup", { schema: { body: KeyLookup } }, async (request) => {
-    const key = await services.keys.bySecret(request.body.key);
+  app.post("/admin/keys/lookup", lookUpKey, async (request) => {
+    const key = await keys.bySecret(request.body.key);
     if (key === null) reject("not_found", "key:unknown", "No key with this secret");
-    return { key: keyView(key), account: accountView(await accountOr404(services, key.accountId)) };
+    const account = await accountOr404(services, key.accountId);
+    return { key: await shownKey(services, key), account: accountView(account) };
   });
-  app.get("/admin/key-sets", async () => services.keySets.current());
-  app.delete("/admin/keys/:id", { schema: { params: IdParams } }, async (request) => {
-    const key = await services.keys.revoke(request.params.id, null);
-    return key === null ? reject("not_found", "key:id", `No key ${request.params.id}`) : keyView(key);
+  app.get("/admin/key-sets", showKeySets, async () => services.keySets.current());
+  app.get("/admin/keys/:id", showKey, async (request) =>
+    shownKey(services, await keyOr404(services, request.params.id)),
+  );
+  app.patch("/admin/keys/:id", changeKey, async (request) => {
+    const { id } = request.params;
+    await checkKey(request, services, id);
+    const changed = await keys.change(id, readChange(request.body, services.settings()), anybody);
+    return shownKey(services, changed ?? unknownKey(id));
   });
+  app.post("/admin/keys/:id/rotate", bodyOptional(rotateKey), async (request, reply) => {
+    const { id } = request.params;
+    await checkKey(request, services, id);
+    const rotation = { brand: services.settings().identity.keys.brand, overlapMs: readOverlap(request.body.overlap) };
+    return withSecret(services, reply, (await keys.rotate(id, rotation, anybody)) ?? unknownKey(id));
+  });
+  app.delete("/admin/keys/:id", revokeKey, async (request) => {
+    const { id } = request.params;
+    return shownKey(services, (await keys.revoke(id, null)) ?? unknownKey(id));
+  });
+}
+
+/** Whoever may call the endpoint may do it with any key, but for `checkKey`. */
+function anybody(): void {
+  // Nothing to refuse.
+}
+
+/** That there is such a key, and the caller holds all permissions of the gateway that it has. A key's roles never change. */
+async function checkKey(request: FastifyRequest, services: Services, id: string): Promise<void> {
+  await checkHandOut(request, services, (await keyOr404(services, id)).roles);
+}
+
+async function keyOr404(services: Services, id: string): Promise<ApiKey> {
+  return (await services.keys.byId(id)) ?? unknownKey(id);
+}
+
+function unknownKey(id: string): never {
+  return reject("not_found", "key:id", `No key ${id}`);
 }

@@ -2,6 +2,7 @@
  * What an endpoint says of itself: the same schemas check its input and make its part of the OpenAPI document. Main thread, pure.
  * Every endpoint is registered with one: `app.get(path, operation({ … }, { querystring }, { 200: Answer }), handler)`.
  */
+import type { FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import type { ErrorCode } from "#core/errors.ts";
 
@@ -36,4 +37,12 @@ export function operation<const I extends Inputs>(
 ): { readonly schema: Omit<I, "bodies"> } {
   const schema = { ...inputs, operationId: id, summary, tags: [tag], errors, response: answers };
   return { schema };
+}
+
+/** The operation with an empty body where a client sends none. */
+export function bodyOptional<const O extends object>(options: O) {
+  const preValidation = async (request: FastifyRequest) => {
+    request.body ??= {};
+  };
+  return { ...options, preValidation };
 }

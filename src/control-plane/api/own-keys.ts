@@ -1,40 +1,123 @@
-/** `/api-keys`: a customer's own keys. Main thread. */
+/** `/api-keys`: a customer's own keys. Main thread. Who may do what with which key: `key-power.ts`. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { UNNARROWED } from "#shared/principals.ts";
+import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { callerOf } from "./caller.ts";
-import { OwnKeyBody } from "./key-schemas.ts";
-import { mayRevoke, ownKey } from "./key-wishes.ts";
-import { reject } from "./problems.ts";
-import { IdParams, Page } from "./schemas.ts";
+import { beyond, changeRefusal, type KeyOwner, revocationRefusal } from "./key-power.ts";
+import { KeyAnswer, KeyPatch, KeyWithSecretAnswer, OwnKeyBody, OwnKeyPage, RotateBody } from "./key-schemas.ts";
+import { shownKey, shownPage, withSecret } from "./key-views.ts";
+import { ownKey, readChange, readOverlap } from "./key-wishes.ts";
+import { bodyOptional, operation } from "./operation.ts";
+import { reject, rejectWith } from "./problems.ts";
+import { IdParams, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
-import { keyView, pageView } from "./views.ts";
+
+const tag = "API keys";
+
+const listKeys = operation(
+  { id: "listOwnKeys", summary: "List the account's keys, masked", tag },
+  { querystring: OwnKeyPage },
+  { 200: pageOf(KeyAnswer) },
+);
+const createKey = operation(
+  { id: "createOwnKey", summary: "Make a key that may at most what its maker may", tag },
+  { body: OwnKeyBody },
+  { 201: KeyWithSecretAnswer },
+);
+const showKey = operation(
+  { id: "getOwnKey", summary: "Show a key, masked", tag },
+  { params: IdParams },
+  { 200: KeyAnswer },
+);
+const changeKey = operation(
+  {
+    id: "updateOwnKey",
+    summary: "Rename, narrow, enable or disable a key, or change its life",
+    tag,
+    errors: ["conflict"],
+  },
+  { params: IdParams, body: KeyPatch },
+  { 200: KeyAnswer },
+);
+const rotateKey = operation(
+  {
+    id: "rotateOwnKey",
+    summary: "Give a key a new secret; the old one stays good for a while",
+    tag,
+    errors: ["conflict"],
+  },
+  { params: IdParams, body: RotateBody },
+  { 200: KeyWithSecretAnswer },
+);
+const revokeKey = operation(
+  { id: "revokeOwnKey", summary: "Revoke a key for good", tag },
+  { params: IdParams },
+  { 200: KeyAnswer },
+);
 
 export function registerOwnKeys(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.get("/api-keys", { schema: { querystring: Page } }, async (request) => {
+  const { keys } = services;
+  app.get("/api-keys", listKeys, async (request) => {
     const { account } = await callerOf(request, services);
-    const { limit, cursor } = request.query;
-    return pageView(await services.keys.list(account.id, limit + 1, cursor ?? null), limit, keyView);
+    const { limit, cursor, ...filter } = request.query;
+    return shownPage(services, { ...filter, accountId: account.id }, limit, cursor);
   });
-  app.post("/api-keys", { schema: { body: OwnKeyBody } }, async (request, reply) => {
-    const { account, roles, scopes, keyId } = await callerOf(request, services);
-    const key = keyId === null ? null : await services.keys.byId(keyId);
+  app.post("/api-keys", createKey, async (request, reply) => {
     const settings = services.settings();
-    const wanted = ownKey(request.body, { accountId: account.id, roles, scopes, key }, settings);
-    const made = await services.keys.create(settings.identity.keys.brand, wanted);
-    return reply
-      .code(201)
-      .header("cache-control", "no-store")
-      .send({ ...keyView(made.key), key: made.secret });
+    const wanted = ownKey(request.body, await ownerOf(request, services), settings);
+    const made = await keys.create(settings.identity.keys.brand, wanted);
+    return withSecret(services, reply.code(201), made);
   });
-  app.delete("/api-keys/:id", { schema: { params: IdParams } }, async (request) => {
-    const caller = await callerOf(request, services);
-    const key = await services.keys.byId(request.params.id);
-    if (key === null || key.accountId !== caller.account.id) {
-      reject("not_found", "key:id", `No key ${request.params.id} in this account`);
-    }
-    if (!mayRevoke(caller, key))
-      reject("permission_denied", "key:role", "That key may more than the one it is to be revoked with");
-    return keyView((await services.keys.revoke(key.id, caller.account.id)) ?? key);
+  app.get("/api-keys/:id", showKey, async (request) => {
+    const { account } = await callerOf(request, services);
+    const { id } = request.params;
+    const key = await keys.byId(id);
+    return key === null || key.accountId !== account.id ? unknownKey(id) : shownKey(services, key);
   });
+  app.patch("/api-keys/:id", changeKey, async (request) => {
+    const owner = await ownerOf(request, services);
+    const { id } = request.params;
+    const change = readChange(request.body, services.settings());
+    const changed = await keys.change(id, change, (key, after) => {
+      if (key.accountId !== owner.accountId) unknownKey(id);
+      const refusal = changeRefusal(owner, key, after);
+      if (refusal !== null) rejectWith(refusal);
+    });
+    return changed === null ? unknownKey(id) : shownKey(services, changed);
+  });
+  app.post("/api-keys/:id/rotate", bodyOptional(rotateKey), async (request, reply) => {
+    const owner = await ownerOf(request, services);
+    const { id } = request.params;
+    const rotation = { brand: services.settings().identity.keys.brand, overlapMs: readOverlap(request.body.overlap) };
+    const rotated = await keys.rotate(id, rotation, (key) => {
+      if (key.accountId !== owner.accountId) unknownKey(id);
+      // Who gets the secret may what the key may.
+      const refusal = beyond(owner.power, key);
+      if (refusal !== null) rejectWith(refusal);
+    });
+    return rotated === null ? unknownKey(id) : withSecret(services, reply, rotated);
+  });
+  app.delete("/api-keys/:id", revokeKey, async (request) => {
+    const owner = await ownerOf(request, services);
+    const { id } = request.params;
+    const key = await keys.byId(id);
+    if (key === null || key.accountId !== owner.accountId) unknownKey(id);
+    const refusal = revocationRefusal(owner, key);
+    if (refusal !== null) rejectWith(refusal);
+    return shownKey(services, (await keys.revoke(id, owner.accountId)) ?? key);
+  });
+}
+
+function unknownKey(id: string): never {
+  return reject("not_found", "key:id", `No key ${id} in this account`);
+}
+
+/** What the caller may hand on: roles and scopes as the worker saw them, the rest from the key. */
+async function ownerOf(request: FastifyRequest, services: Services): Promise<KeyOwner> {
+  const { account, roles, scopes, keyId } = await callerOf(request, services);
+  const key: ApiKey | null = keyId === null ? null : await services.keys.byId(keyId);
+  const { expiresAtMs = null, narrowing = UNNARROWED, limits = null } = key ?? {};
+  return { accountId: account.id, keyId, power: { roles, scopes, expiresAtMs, narrowing, limits } };
 }

@@ -4,13 +4,12 @@
  */
 import Type, { type Static } from "typebox";
 import type { Settings } from "#config/settings.ts";
-import { refuse } from "#core/errors.ts";
 import { bucketOf } from "#core/limits.ts";
 import { formatDuration, parseDuration } from "#core/units.ts";
 import { WINDOW_KINDS } from "#core/windows.ts";
 import { shapesOf } from "#shared/counter-shapes.ts";
 import type { HolderLimits, OwnLimits } from "#shared/principals.ts";
-import { reject, rejectWith } from "./problems.ts";
+import { refuseAt } from "./problems.ts";
 import { strict, word } from "./schemas.ts";
 
 const RATES_MAX = 8;
@@ -93,24 +92,17 @@ function checkQuota(
   refuseAt(`${path}/per`, `Window ${per} of ${meter} is not counted by ${holder} (counted: ${counted}): ${hint}`);
 }
 
-function refuseAt(path: string, detail: string): never {
-  rejectWith({ ...refuse("malformed_request", `schema:${path}`, detail), fields: { path } });
-}
-
-/**
- * The limits of what a limited holder hands on: those asked for where they are at least as tight, else refused; its own where none are
- * asked for. `owner` null: any will do.
- */
-export function limitsWithin(wanted: OwnLimits | null, owner: OwnLimits | null): OwnLimits | null {
-  if (owner === null || wanted === null) return wanted ?? owner;
+/** Whether limits are at least as tight as those of whoever hands them on; `owner` null: any are. */
+export function isWithinLimits(wanted: OwnLimits | null, owner: OwnLimits | null): boolean {
+  if (owner === null) return true;
+  if (wanted === null) return false;
   const rates = owner.rates.every((own) =>
     wanted.rates.some(({ limit, perMs, burst }) => perMs === own.perMs && limit <= own.limit && burst <= own.burst),
   );
   const quotas = owner.quotas.every((own) =>
     wanted.quotas.some(({ meter, per, limit }) => meter === own.meter && per === own.per && limit <= own.limit),
   );
-  if (rates && quotas) return wanted;
-  return reject("permission_denied", "key:limits", "The limits are wider than those of the key that gives them");
+  return rates && quotas;
 }
 
 export function ownLimitsView(limits: OwnLimits | null): Record<string, unknown> | null {

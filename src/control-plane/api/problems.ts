@@ -25,6 +25,11 @@ export function rejectWith(refusal: Refusal): never {
   throw new RefusedError(refusal);
 }
 
+/** Ends the handler as a schema would: what is at `path` (`body/routes/0`) is not what it has to be. */
+export function refuseAt(path: string, detail: string): never {
+  rejectWith({ ...refuse("malformed_request", `schema:${path}`, detail), fields: { path } });
+}
+
 /** `log` hears of each refusal, as it does of those on the request path. */
 export function answerProblems(app: FastifyInstance, format: () => "problem" | "plain", log: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {

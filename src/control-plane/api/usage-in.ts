@@ -13,7 +13,7 @@ import type { ReservationRow } from "#control-plane/metering/reservation-store.t
 import { EventResultsAnswer, ReservationAnswer } from "./billing-answers.ts";
 import { ConfirmBody, EVENT_BODIES, EVENTS_MAX, ReservationBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
-import { operation } from "./operation.ts";
+import { bodyOptional, operation } from "./operation.ts";
 import { limitsOf } from "./limits-of.ts";
 import { reject, rejectWith } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
@@ -117,12 +117,8 @@ export function registerReservations(plain: FastifyInstance, services: Services)
     const made = await services.reservations.reserve({ ...whose, meter, units, lifetimeMs });
     return reply.code(201).send(viewOrReject(made));
   });
-  // A body may be left out: what was reserved is confirmed then.
-  const preValidation = async (request: FastifyRequest) => {
-    request.body ??= {};
-  };
-  const confirming = { ...confirmReservation, preValidation };
-  app.post("/usage/reservations/:id/confirm", confirming, async (request) =>
+  // Without a body, what was reserved is confirmed.
+  app.post("/usage/reservations/:id/confirm", bodyOptional(confirmReservation), async (request) =>
     viewOrReject(await services.reservations.confirm(request.params.id, request.body.units ?? null)),
   );
   app.post("/usage/reservations/:id/release", releaseReservation, async (request) =>

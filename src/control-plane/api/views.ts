@@ -2,8 +2,6 @@
 import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
 import { rfc3339 } from "#core/clock.ts";
 import type { Account } from "#control-plane/accounts/accounts.ts";
-import type { ApiKey } from "#control-plane/accounts/api-keys.ts";
-import { ownLimitsView } from "./own-limits.ts";
 
 export function accountView(account: Account): Record<string, unknown> {
   return {
@@ -14,24 +12,6 @@ export function accountView(account: Account): Record<string, unknown> {
     plan: account.plan,
     billingAnchor: rfc3339(account.anchorMs),
     createdAt: rfc3339(account.createdAtMs),
-  };
-}
-
-export function keyView(key: ApiKey): Record<string, unknown> {
-  return {
-    id: key.id,
-    account: key.accountId,
-    name: key.name,
-    env: key.env,
-    masked: key.masked,
-    roles: key.roles,
-    scopes: key.scopes,
-    limits: ownLimitsView(key.limits),
-    createdAt: rfc3339(key.createdAtMs),
-    expiresAt: key.expiresAtMs === null ? null : rfc3339(key.expiresAtMs),
-    revokedAt: key.revokedAtMs === null ? null : rfc3339(key.revokedAtMs),
-    lastUsedAt: key.usedAtMs === null ? null : rfc3339(key.usedAtMs),
-    lastUsedFrom: key.usedFrom,
   };
 }
 

@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
-import { ApiKeys, type NewApiKey } from "#control-plane/accounts/api-keys.ts";
+import type { NewApiKey } from "#control-plane/accounts/api-key.ts";
+import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { isWellFormedKey } from "#core/key-format.ts";
 import type { Invalidation } from "#shared/messages.ts";
+import { UNNARROWED } from "#shared/principals.ts";
 
 const PEPPER = Buffer.alloc(32, 7);
 let root = "";
@@ -40,6 +42,7 @@ function wanted(part: Partial<NewApiKey> = {}): NewApiKey {
     scopes: null,
     expiresAtMs: null,
     limits: null,
+    narrowing: UNNARROWED,
     ...part,
   };
 }
@@ -94,9 +97,9 @@ test("a key of no account cannot be made", async () => {
 
 test("lists hold the keys of one account, page by page, each once", async () => {
   const made = await Promise.all(Array.from({ length: 11 }, () => keys.create("tg", wanted())));
-  const first = await keys.list(accountId, 6, null);
-  const rest = await keys.list(accountId, 6, first.at(-1)?.id ?? null);
+  const first = await keys.list({ accountId }, 6, null);
+  const rest = await keys.list({ accountId }, 6, first.at(-1)?.id ?? null);
   const listed = [...first, ...rest].map(({ id }) => id);
   expect([...listed].sort()).toEqual(made.map(({ key }) => key.id).sort());
-  expect(await keys.list("acct_other", 6, null)).toEqual([]);
+  expect(await keys.list({ accountId: "acct_other" }, 6, null)).toEqual([]);
 });

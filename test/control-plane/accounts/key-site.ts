@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
-import { ApiKeys, type NewApiKey } from "#control-plane/accounts/api-keys.ts";
+import type { NewApiKey } from "#control-plane/accounts/api-key.ts";
+import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import type { Invalidation } from "#shared/messages.ts";
+import { UNNARROWED } from "#shared/principals.ts";
 
 const PEPPER = Buffer.alloc(32, 7);
 
@@ -38,6 +40,7 @@ export async function openKeySite(): Promise<KeySite> {
     scopes: null,
     expiresAtMs: null,
     limits: null,
+    narrowing: UNNARROWED,
   } as const;
   return {
     root,

@@ -1,4 +1,5 @@
 /** Reported usage: what counts, what does not and why, each once, whatever is sent again, and never what has not happened. */
+import { UNNARROWED } from "#shared/principals.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -76,7 +77,15 @@ test("a threshold is told once a window and limit: those of a new plan are told 
 test("key, user and route of an event are those of its usage", async () => {
   await using site = await UsageSite.open(YAML);
   const account = await site.account();
-  const wish = { name: null, env: "live", roles: [], scopes: null, expiresAtMs: null, limits: null } as const;
+  const wish = {
+    name: null,
+    env: "live",
+    roles: [],
+    scopes: null,
+    expiresAtMs: null,
+    limits: null,
+    narrowing: UNNARROWED,
+  } as const;
   const { key } = await site.services.keys.create("tg", { accountId: account.id, ...wish });
   const other = await site.account("B");
   const foreign = await site.services.keys.create("tg", { accountId: other.id, ...wish });

@@ -1,0 +1,80 @@
+/**
+ * Nobody makes, changes or reads out a key that may more than they do themselves: one rule for all endpoints of keys. Main thread, pure.
+ * Not here: permissions of the gateway in roles (`hand-out.ts`).
+ */
+import { isWithinBlocks } from "#core/addresses.ts";
+import { type Refusal, refuse } from "#core/errors.ts";
+import type { KeyNarrowing, OwnLimits } from "#shared/principals.ts";
+import type { ApiKey } from "#control-plane/accounts/api-key.ts";
+import { isWithinLimits } from "./own-limits.ts";
+
+/** What a caller may, or a key, as far as keys are compared. */
+export interface KeyPower {
+  readonly roles: readonly string[];
+  /** null: not narrowed. */
+  readonly scopes: readonly string[] | null;
+  /** null: never. */
+  readonly expiresAtMs: number | null;
+  readonly narrowing: KeyNarrowing;
+  readonly limits: OwnLimits | null;
+}
+
+/** Who calls, and with which key; null: a token. */
+export interface KeyOwner {
+  readonly accountId: string;
+  readonly power: KeyPower;
+  readonly keyId: string | null;
+}
+
+/** In what `key` may more than `owner`; null: in nothing. */
+export function beyond(owner: KeyPower, key: KeyPower): Refusal | null {
+  const role = key.roles.find((wanted) => !owner.roles.includes(wanted));
+  if (role !== undefined) return refusal("role", `Role ${role} is not yours to give`);
+  const scope = firstBeyond(owner.scopes, key.scopes);
+  if (scope !== null) return refusal("scope", `Scope ${scope} is not yours to give`);
+  if ((key.expiresAtMs ?? Infinity) > (owner.expiresAtMs ?? Infinity))
+    return refusal("expires", "A key cannot outlive the key that makes or changes it");
+  if (!isWithinLimits(key.limits, owner.limits))
+    return refusal("limits", "The limits are wider than those of the key that gives them");
+  return beyondNarrowing(owner.narrowing, key.narrowing);
+}
+
+function beyondNarrowing(owner: KeyNarrowing, key: KeyNarrowing): Refusal | null {
+  const route = firstBeyond(owner.routes, key.routes);
+  if (route !== null) return refusal("route", `Route ${route} is not yours to give`);
+  const method = firstBeyond(withHead(owner.methods), key.methods);
+  if (method !== null) return refusal("method", `Method ${method} is not yours to give`);
+  if (owner.addresses === null) return null;
+  const blocks = owner.addresses;
+  const address = key.addresses === null ? "any" : key.addresses.find((wanted) => !isWithinBlocks(wanted, blocks));
+  return address === undefined ? null : refusal("address", `Address ${address} is not yours to give`);
+}
+
+/** null: `wanted` is all within. */
+function firstBeyond(held: readonly string[] | null, wanted: readonly string[] | null): string | null {
+  if (held === null) return null;
+  return wanted === null ? "any" : (wanted.find((item) => !held.includes(item)) ?? null);
+}
+
+function withHead(methods: readonly string[] | null): readonly string[] | null {
+  return methods?.includes("GET") === true ? [...methods, "HEAD"] : methods;
+}
+
+/** Why the caller may not revoke the key; null: they may. A person (token) may revoke any of the account, a key itself and lesser ones. */
+export function revocationRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refusal | null {
+  return keyId === null || keyId === key.id ? null : beyond(power, key);
+}
+
+/**
+ * Why the caller may not make `key` into `after`; null: they may. A key changes itself and lesser ones, to what may no more than it does;
+ * a person any key of the account that may no more afterwards than before, or no more than they do.
+ */
+export function changeRefusal({ keyId, power }: KeyOwner, key: ApiKey, after: ApiKey): Refusal | null {
+  if (keyId !== null) return beyond(power, key) ?? beyond(power, after);
+  const isWidened = beyond(key, after) !== null || (after.enabled && !key.enabled);
+  return isWidened ? beyond(power, after) : null;
+}
+
+function refusal(what: string, detail: string): Refusal {
+  return refuse("permission_denied", `key:${what}`, detail);
+}
