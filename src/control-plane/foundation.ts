@@ -13,8 +13,11 @@ import { createTable } from "#shared/shared-table.ts";
 import { CreditGrants } from "#control-plane/credits/grants.ts";
 import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
+import { AccountLife } from "#control-plane/accounts/account-life.ts";
+import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
@@ -57,6 +60,7 @@ export class Foundation {
   readonly ledger: Ledger;
   readonly grants: CreditGrants;
   readonly planCredits: PlanCredits;
+  readonly planTerms: PlanTerms;
   readonly countersBuffer: SharedArrayBuffer;
   readonly counters: CounterTable;
   readonly slotsBuffer = createTable(SLOT_ENTRIES, 1);
@@ -131,12 +135,15 @@ export class Foundation {
     this.grants = new CreditGrants({ db, audit, counters, planGrants, announce: announceAccount });
     const { grants, slotsBuffer: slots } = this;
     this.secrets = new Secrets({ db, audit, keys: opened.sealingKeys, log });
+    this.planTerms = new PlanTerms({ db, audit, announce, regrant: (id) => grants.usable(id) });
     const keys = new ApiKeys(db, audit, pepper, announce);
     this.firstSight = new FirstSight({ db, audit, accounts, settings, announce });
     this.services = {
       settings,
       log,
       accounts,
+      accountList: new AccountList(db, settings),
+      accountLife: new AccountLife(db, audit, announce),
       keys,
       keySets: this.keySets,
       audit,
@@ -165,10 +172,14 @@ export class Foundation {
     };
   }
 
-  /** Brings the ledger to where the journal is; once, before anyone counts. Counters are filled at first sight of an account. */
+  /**
+   * Brings the ledger to where the journal is, and ends what ended while nothing ran; once, before anyone counts. Counters are filled at
+   * first sight of an account.
+   */
   async recover(): Promise<void> {
     await this.secrets.check();
     await this.ledger.fold();
+    await this.planTerms.tick();
     await this.services.reservations.expire();
   }
 

@@ -35,6 +35,7 @@ const FOLD_MS = 1000;
 const SWEEP_MS = 10 * 60_000;
 const CREDITS_MS = 5000;
 const EXPIRE_MS = 1000;
+const PLAN_TERMS_MS = 1000;
 
 export interface GatewayParts {
   readonly settings: Settings;
@@ -146,6 +147,7 @@ export class Gateway {
       this.foundation.lock.announce({ pid: process.pid, opsSocket, readyUrl: this.#readyUrl(port) });
       this.#every(FOLD_MS, () => this.foundation.ledger.fold());
       this.#every(CREDITS_MS, () => this.foundation.planCredits.tick());
+      this.#every(PLAN_TERMS_MS, () => this.foundation.planTerms.tick());
       this.#every(EXPIRE_MS, () => this.foundation.services.reservations.expire());
       this.#every(SWEEP_MS, async () => {
         this.#sweep();

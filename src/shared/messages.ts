@@ -63,7 +63,9 @@ export type Answer =
 export type Invalidation =
   | { readonly kind: "key"; readonly id: string }
   | { readonly kind: "account"; readonly id: string; readonly externalId: string | null }
-  | { readonly kind: "user"; readonly id: string; readonly externalId: string };
+  | { readonly kind: "user"; readonly id: string; readonly externalId: string }
+  /** Many at once, by their ids. */
+  | { readonly kind: "batch"; readonly accounts: readonly string[]; readonly keys: readonly string[] };
 
 export type ToWorker =
   | { readonly type: "snapshot"; readonly seq: number; readonly snapshot: Snapshot }
@@ -77,6 +79,13 @@ export type ToWorker =
 /** Who was seen making requests. */
 export interface Seen {
   readonly keys: readonly SeenKey[];
+  readonly accounts: readonly SeenAccount[];
+}
+
+export interface SeenAccount {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 export interface SeenKey {

@@ -45,6 +45,24 @@ const CHANGES: Readonly<
     await operator.call("PATCH", `/admin/accounts/${account}`, { state: "active" });
     return ["account.activated", account];
   },
+  "POST /admin/accounts/{id}/suspend": async (account) => {
+    await operator.call("POST", `/admin/accounts/${account}/suspend`);
+    return ["account.suspended", account];
+  },
+  "POST /admin/accounts/{id}/activate": async (account) => {
+    await operator.call("POST", `/admin/accounts/${account}/suspend`);
+    await operator.call("POST", `/admin/accounts/${account}/activate`);
+    return ["account.activated", account];
+  },
+  "DELETE /admin/accounts/{id}": async (account) => {
+    await operator.call("DELETE", `/admin/accounts/${account}`);
+    return ["account.deleted", account];
+  },
+  "POST /admin/accounts/{id}/restore": async (account) => {
+    await operator.call("DELETE", `/admin/accounts/${account}`);
+    await operator.call("POST", `/admin/accounts/${account}/restore`);
+    return ["account.restored", account];
+  },
   "POST /admin/accounts/{id}/credits": async (account) => {
     const { body } = await operator.call("POST", `/admin/accounts/${account}/credits`, { amount: 5 });
     return ["credits.granted", text(body, "id")];

@@ -1,5 +1,5 @@
 /**
- * When and from where keys were last used, as workers tell it in batches. Main thread. Each batch is one transaction; times only go
+ * When accounts were last seen, and when and from where keys were last used, as workers tell it in batches. Main thread. Each batch is one transaction; times only go
  * forward, so that the order in which workers tell does not matter.
  */
 import type { Logger } from "pino";
@@ -7,6 +7,7 @@ import type { Seen } from "#shared/messages.ts";
 import { connectionOf, type Database } from "#control-plane/store/database.ts";
 
 const KEY_SEEN = `UPDATE api_keys SET used_ms = @atMs, used_ip = @address WHERE id = @id AND coalesce(used_ms, 0) < @atMs`;
+const ACCOUNT_SEEN = `UPDATE accounts SET seen_ms = @atMs WHERE id = @id AND coalesce(seen_ms, 0) < @atMs`;
 
 export class LastSeen {
   readonly #db: Database;
@@ -30,10 +31,12 @@ export class LastSeen {
     return this.#written;
   }
 
-  async #write({ keys }: Seen): Promise<void> {
+  async #write({ keys, accounts }: Seen): Promise<void> {
     await this.#db.transaction().execute(async () => {
       const key = connectionOf(this.#db).prepare(KEY_SEEN);
       for (const { id, atMs, address } of keys) key.run({ id, atMs, address });
+      const account = connectionOf(this.#db).prepare(ACCOUNT_SEEN);
+      for (const { id, atMs } of accounts) account.run({ id, atMs });
     });
   }
 }

@@ -1,6 +1,8 @@
 /** Shapes of what is asked of accounts, and of accounts in answers. Main thread. */
 import Type from "typebox";
-import { name, nullable, strict, Time, word } from "./schemas.ts";
+import { ACCOUNT_SORTS } from "#control-plane/accounts/account-list.ts";
+import { UsageAnswer } from "./billing-answers.ts";
+import { name, nullable, pageOf, Page, strict, Time, time, word } from "./schemas.ts";
 
 /** As `accountView` makes it. */
 export const AccountAnswer = Type.Object(
@@ -8,30 +10,95 @@ export const AccountAnswer = Type.Object(
     id: Type.String(),
     externalId: nullable(Type.String()),
     name: Type.String(),
+    email: nullable(Type.String()),
     state: Type.Enum(["active", "suspended", "deleted"]),
     plan: nullable(Type.String()),
+    planUntil: nullable(Time),
+    planAfter: nullable(Type.String()),
+    trialUntil: nullable(Time),
     billingAnchor: Time,
     createdAt: Time,
+    lastSeenAt: nullable(Time),
+    deletedAt: nullable(Time),
   },
   { title: "Account" },
+);
+
+/** An account as it is shown alone. */
+export const AccountDetail = Type.Object({
+  ...AccountAnswer.properties,
+  /** The plan in force. */
+  currentPlan: Type.String(),
+  subscription: Type.Null(),
+  usage: UsageAnswer.properties.meters,
+  /** Keys that are not revoked, members, sessions that are not over. */
+  counts: Type.Object({ keys: Type.Integer(), members: Type.Integer(), sessions: Type.Integer() }),
+});
+
+/** `total` only where it was asked for. */
+export const AccountPageAnswer = Type.Object({
+  ...pageOf(AccountAnswer).properties,
+  total: Type.Optional(Type.Integer()),
+});
+
+const state = Type.Enum(["active", "suspended", "deleted"]);
+const duration = Type.String({ pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$" });
+const email = Type.String({ maxLength: 254, pattern: "^[^\\s@\\u0000-\\u001f]+@[^\\s@\\u0000-\\u001f]+$" });
+const plan = Type.Union([word, Type.Null()]);
+const reason = Type.String({ minLength: 1, maxLength: 500 });
+
+/** What accounts are chosen by. */
+const accountFilter = {
+  search: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  state: Type.Optional(state),
+  plan: Type.Optional(word),
+};
+
+export const AccountQuery = Type.Object(
+  {
+    ...accountFilter,
+    sort: Type.Enum([...ACCOUNT_SORTS], { default: "created" }),
+    limit: Page.properties.limit,
+    /** A name of 200 characters in it. */
+    cursor: Type.Optional(Type.String({ maxLength: 3000 })),
+    count: Type.Boolean({ default: false }),
+  },
+  strict,
 );
 
 export const AccountBody = Type.Object(
   {
     name,
     externalId: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])),
-    plan: Type.Optional(Type.Union([word, Type.Null()])),
+    plan: Type.Optional(plan),
+    email: Type.Optional(nullable(email)),
   },
   strict,
 );
 
+/** How long a plan is had: for a time from now or until one, then another plan. */
+const planTerm = {
+  planDuration: Type.Optional(duration),
+  planUntil: Type.Optional(nullable(time)),
+  planAfter: Type.Optional(plan),
+};
+
 export const AccountPatch = Type.Object(
   {
     name: Type.Optional(name),
-    plan: Type.Optional(Type.Union([word, Type.Null()])),
+    email: Type.Optional(nullable(email)),
+    plan: Type.Optional(plan),
+    ...planTerm,
+    /** When its trial ends, or how much later than it does. */
+    trialUntil: Type.Optional(nullable(time)),
+    extendTrial: Type.Optional(duration),
     state: Type.Optional(Type.Enum(["active", "suspended"])),
+    /** Why, for the audit log. */
+    reason: Type.Optional(reason),
     /** Where billing periods begin: RFC 3339, cut to its minute. */
-    billingAnchor: Type.Optional(Type.String({ maxLength: 40 })),
+    billingAnchor: Type.Optional(time),
   },
   { ...strict, minProperties: 1 },
 );
+
+export const ReasonBody = Type.Object({ reason: Type.Optional(reason) }, strict);

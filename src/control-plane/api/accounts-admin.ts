@@ -1,73 +1,129 @@
-/** `/admin/accounts`: accounts as operators see and change them. Main thread. */
+/** `/admin/accounts`: accounts as operators list, make, see and change them. Main thread. Not here: what is done to them by name (`account-actions.ts`). */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import { wallMs } from "#core/clock.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
+import { planOf } from "#control-plane/accounts/account-plan.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
+import { type AccountSort, isPlaceIn, type Place, placeOf } from "#control-plane/accounts/account-list.ts";
 import { isReserved } from "#control-plane/accounts/accounts.ts";
-import { AccountBody, AccountPatch } from "./account-schemas.ts";
+import {
+  AccountAnswer,
+  AccountBody,
+  AccountDetail,
+  AccountPageAnswer,
+  AccountPatch,
+  AccountQuery,
+} from "./account-schemas.ts";
+import { checkPlan, wishOf } from "./account-wishes.ts";
+import { UsageAnswer } from "./billing-answers.ts";
+import { cursorOf, readCursor } from "./cursors.ts";
 import { accountOr404 } from "./found.ts";
+import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
-import { IdParams, Page } from "./schemas.ts";
+import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
-import { timeOf } from "./times.ts";
-import { accountView, pageView } from "./views.ts";
+import { accountView } from "./views.ts";
+
+const params = IdParams;
+const tag = "Accounts";
+
+const listAccounts = operation(
+  { id: "listAccounts", summary: "List accounts", tag },
+  { querystring: AccountQuery },
+  { 200: AccountPageAnswer },
+);
+const createAccount = operation(
+  { id: "createAccount", summary: "Make an account", tag },
+  { body: AccountBody },
+  { 201: AccountAnswer },
+);
+const getAccount = operation(
+  { id: "getAccount", summary: "Show an account with its usage", tag },
+  { params },
+  { 200: AccountDetail },
+);
+const updateAccount = operation(
+  { id: "updateAccount", summary: "Change an account", tag, errors: ["conflict"] },
+  { params, body: AccountPatch },
+  { 200: AccountAnswer },
+);
+const getUsage = operation(
+  { id: "getAccountUsage", summary: "Show what an account has used", tag },
+  { params },
+  { 200: UsageAnswer },
+);
 
 export function registerAccounts(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
-  app.get("/admin/accounts", { schema: { querystring: Page } }, async (request) => {
-    const { limit, cursor } = request.query;
-    return pageView(await services.accounts.list(limit + 1, cursor ?? null), limit, accountView);
+  app.get("/admin/accounts", listAccounts, async (request) => {
+    const { limit, cursor, sort, count, ...filter } = request.query;
+    const after = cursor === undefined ? null : placeIn(cursor, sort);
+    const found = await services.accountList.page({ filter, sort, count: limit + 1, after });
+    const shown = found.slice(0, limit);
+    const last = found.length > limit ? shown.at(-1) : undefined;
+    const nextCursor = last === undefined ? null : cursorAt(last, sort);
+    const page = { data: shown.map(accountView), nextCursor };
+    return count ? { ...page, total: await services.accountList.count(filter) } : page;
   });
-  app.post("/admin/accounts", { schema: { body: AccountBody } }, async (request, reply) => {
-    const { name, externalId, plan } = request.body;
-    checkPlan(services, plan);
-    if (externalId !== undefined && externalId !== null && isReserved(externalId)) {
-      reject(
-        "malformed_request",
-        "account:external-id",
-        "An external id cannot begin with acct_: those are the gateway's own",
-      );
+  app.post("/admin/accounts", createAccount, async (request, reply) => {
+    const { name, externalId = null, plan = null, email = null } = request.body;
+    checkPlan(services.settings(), plan, "account:plan");
+    if (externalId !== null && isReserved(externalId)) {
+      const words = "An external id cannot begin with acct_: those are the gateway's own";
+      reject("malformed_request", "account:external-id", words);
     }
-    const account = await services.accounts.create({ name, externalId: externalId ?? null, plan: plan ?? null });
+    const account = await services.accounts.create({ name, externalId, plan, email });
     return reply.code(201).send(accountView(account));
   });
-  app.get("/admin/accounts/:id", { schema: { params: IdParams } }, async (request) =>
-    accountView(await accountOr404(services, request.params.id)),
+  app.get("/admin/accounts/:id", getAccount, async (request) =>
+    detailOf(await accountOr404(services, request.params.id), services),
   );
-  app.patch("/admin/accounts/:id", { schema: { params: IdParams, body: AccountPatch } }, async (request) => {
+  app.patch("/admin/accounts/:id", updateAccount, async (request) => {
     const { id } = await accountOr404(services, request.params.id);
-    const { billingAnchor, ...change } = request.body;
-    checkPlan(services, change.plan);
-    const anchor = billingAnchor === undefined ? {} : { anchorMs: timeOf(billingAnchor, "account:billing-anchor") };
-    const changed = await services.accounts.change(id, { ...change, ...anchor });
+    const changed = await services.accounts.change(id, wishOf(request.body, services.settings()));
     // Another plan grants other credits, also to an account that nobody has seen in this run.
     if (request.body.plan !== undefined) await services.grants.usable(id);
     return changed === null ? reject("not_found", "account:id", `No account ${id}`) : accountView(changed);
   });
-  app.get("/admin/accounts/:id/usage", { schema: { params: IdParams } }, async (request) => {
+  app.get("/admin/accounts/:id/usage", getUsage, async (request) => {
     const account = await accountOr404(services, request.params.id);
-    const settings = services.settings();
-    const plan = settings.plans[account.plan ?? ""] ?? settings.plans[settings.defaultPlan];
-    if (plan === undefined) throw new Error("Settings have no default plan");
-    return {
-      account: account.id,
-      plan: plan.id,
-      meters: await accountUsage(services.usage, Object.keys(settings.meters), {
-        account,
-        plan,
-        keyId: null,
-        user: null,
-        own: [],
-      }),
-    };
+    const { id } = planOf(services.settings(), account.plan);
+    return { account: account.id, plan: id, meters: await metersOf(account, services) };
   });
 }
 
-function checkPlan(services: Services, plan: string | null | undefined): void {
-  const { plans } = services.settings();
-  if (plan === null || plan === undefined || Object.hasOwn(plans, plan)) return;
-  reject(
-    "malformed_request",
-    "account:plan",
-    `Plan ${plan} is not in the configuration; there are ${Object.keys(plans).join(", ")}`,
-  );
+async function detailOf(account: Account, services: Services): Promise<Record<string, unknown>> {
+  return {
+    ...accountView(account),
+    currentPlan: planOf(services.settings(), account.plan).id,
+    subscription: null,
+    usage: await metersOf(account, services),
+    counts: await services.accountList.belongings(account.id, wallMs()),
+  };
+}
+
+function metersOf(account: Account, services: Services) {
+  const settings = services.settings();
+  const plan = planOf(settings, account.plan);
+  return accountUsage(services.usage, Object.keys(settings.meters), {
+    account,
+    plan,
+    keyId: null,
+    user: null,
+    own: [],
+  });
+}
+
+function cursorAt(account: Account, sort: AccountSort): string {
+  const { value, id } = placeOf(account, sort);
+  return cursorOf([sort, value, id]);
+}
+
+/** The place that a cursor of this order stands for. */
+function placeIn(cursor: string, sort: AccountSort): Place {
+  const [by, value, id, ...rest] = readCursor(cursor) ?? [];
+  if (by !== sort || !isPlaceIn(sort, value) || typeof id !== "string" || rest.length > 0)
+    reject("malformed_request", "query:cursor", "Expected a nextCursor of the same list, in the same order");
+  return { value, id };
 }

@@ -8,6 +8,7 @@ import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
+import { registerAccountActions } from "./account-actions.ts";
 import { registerAccounts } from "./accounts-admin.ts";
 import { registerAudit } from "./audit-api.ts";
 import type { AdminToken } from "./admin-token.ts";
@@ -80,6 +81,7 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
 /** All but what is only for somebody on this machine; each has its row in `shared/admin-routes.ts`. */
 export function registerAdminEndpoints(app: FastifyInstance, services: Services): void {
   registerAccounts(app, services);
+  registerAccountActions(app, services);
   registerAdminKeys(app, services);
   registerUsage(app, services);
   registerBillingAdmin(app, services);

@@ -1,7 +1,7 @@
 /** What operators do and see of accounts' usage and credits; part of the admin API (`admin.ts`). Main thread. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import { ForecastAnswer, SeriesAnswer } from "./billing-answers.ts";
 import { ForecastQuery, SeriesQuery } from "./billing-schemas.ts";

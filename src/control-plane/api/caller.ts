@@ -2,7 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { PlanSettings } from "#config/settings.ts";
 import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
 import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";

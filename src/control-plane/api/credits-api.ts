@@ -3,12 +3,13 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { rfc3339, wallMs } from "#core/clock.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { GrantState, GrantWish } from "#control-plane/credits/grants.ts";
 import { CreditsAnswer, GrantAnswer, SpendCapAnswer } from "./billing-answers.ts";
 import { GrantBody, SpendCapBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
+import { liveAccount } from "./found.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { IdParams, Page, pageOf } from "./schemas.ts";
@@ -90,7 +91,7 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
     return { data: shown.map(grantView), nextCursor: found.length > limit ? (shown.at(-1)?.row.id ?? null) : null };
   });
   app.post("/admin/accounts/:id/credits", giveGrant, async (request, reply) => {
-    const { id } = await accountOf(request.params.id);
+    const { id } = await liveAccount(services, request.params.id);
     const { grant, made } = await services.grants.give(id, wishOf(request.body));
     return reply.code(made ? 201 : 200).send(grantView(grant));
   });

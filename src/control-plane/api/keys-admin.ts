@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
-import { accountOr404 } from "./found.ts";
+import { accountOr404, liveAccount } from "./found.ts";
 import { checkHandOut } from "./hand-out.ts";
 import {
   KeyAnswer,
@@ -86,7 +86,7 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
   });
   app.post("/admin/keys", createKey, async (request, reply) => {
     const { account: id, ...wish } = request.body;
-    const account = await accountOr404(services, id);
+    const account = await liveAccount(services, id);
     const settings = services.settings();
     const wanted = operatorKey(wish, account.id, settings);
     await checkHandOut(request, services, wanted.roles);

@@ -1,6 +1,6 @@
 /** The limits of who calls themselves, beside those of the account. Main thread. */
 import type { HolderLimits } from "#shared/principals.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { Services } from "./services.ts";
 
 interface Whose {

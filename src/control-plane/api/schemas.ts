@@ -17,7 +17,8 @@ export const Page = Type.Object(
 
 export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 255 }) });
 
-const time = Type.String({ maxLength: 40 });
+/** A time of RFC 3339 that is asked for; `timeOf` reads it. */
+export const time = Type.String({ maxLength: 40 });
 
 /** A time in an answer. */
 export const Time = Type.String({ format: "date-time" });

@@ -1,6 +1,8 @@
 /** What the endpoints work with. Main thread. */
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
+import type { AccountLife } from "#control-plane/accounts/account-life.ts";
+import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
@@ -17,6 +19,8 @@ export interface Services {
   /** Hears of refusals. */
   readonly log: Logger;
   readonly accounts: Accounts;
+  readonly accountList: AccountList;
+  readonly accountLife: AccountLife;
   readonly keys: ApiKeys;
   readonly keySets: IssuerKeySets;
   readonly usage: UsageParts;

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { rfc3339 } from "#core/clock.ts";
 import type { Refusal } from "#core/errors.ts";
 import { parseDuration } from "#core/units.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { EventResult } from "#control-plane/metering/usage-events.ts";
 import type { ReservationRow } from "#control-plane/metering/reservation-store.ts";
 import { EventResultsAnswer, ReservationAnswer } from "./billing-answers.ts";

@@ -4,7 +4,7 @@ import type { PlanSettings, Settings } from "#config/settings.ts";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { isTimeZone } from "#core/time-zones.ts";
 import type { Window } from "#core/windows.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import {
   type INTERVALS,
   intervalsOf,

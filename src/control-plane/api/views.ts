@@ -1,18 +1,28 @@
 /** How accounts, keys and plans look in answers. Main thread, pure. Times RFC 3339, ids with their prefix, no secrets. */
 import type { PlanSettings, QuotaSettings } from "#config/settings.ts";
 import { rfc3339 } from "#core/clock.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 
 export function accountView(account: Account): Record<string, unknown> {
   return {
     id: account.id,
     externalId: account.externalId,
     name: account.name,
+    email: account.email,
     state: account.state,
     plan: account.plan,
+    planUntil: timeView(account.planUntilMs),
+    planAfter: account.planAfter,
+    trialUntil: timeView(account.trialUntilMs),
     billingAnchor: rfc3339(account.anchorMs),
     createdAt: rfc3339(account.createdAtMs),
+    lastSeenAt: timeView(account.seenAtMs),
+    deletedAt: timeView(account.deletedAtMs),
   };
+}
+
+function timeView(ms: number | null): string | null {
+  return ms === null ? null : rfc3339(ms);
 }
 
 export function planView(plan: PlanSettings): Record<string, unknown> {

@@ -2,11 +2,12 @@
  * The audit log: who changed what, when and from where, each entry in the transaction of the change it tells of. Main thread.
  * Entries are never changed or removed (the store refuses it), and chained (`audit-chain.ts`). Never holds a secret.
  */
+import type { Statement } from "better-sqlite3";
 import { sql } from "kysely";
 import { wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
-import type { Database } from "#control-plane/store/database.ts";
-import { currentActor } from "./acting.ts";
+import { connectionOf, type Database } from "#control-plane/store/database.ts";
+import { type Actor, currentActor } from "./acting.ts";
 import { type AuditRow, CHAIN_START, chainKey, ChainWalk, entryHash } from "./audit-chain.ts";
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -44,47 +45,45 @@ export interface Verified {
   readonly faults: ChainWalk["faults"];
 }
 
+const INSERT = `INSERT INTO audit_log (
+    seq, id, at_ms, actor_kind, actor, actor_account, action, target, account, before, after, ip, request_id, hash
+  ) VALUES (
+    @seq, @id, @at_ms, @actor_kind, @actor, @actor_account, @action, @target, @account, @before, @after, @ip, @request_id, @hash
+  )`;
+
 /** Entries read at a time while the chain is verified. */
 const STEP = 1000;
 
 export class AuditLog {
   readonly #db: Database;
   readonly #key: Uint8Array;
+  readonly #insert: Statement<unknown[]>;
 
   constructor(db: Database, pepper: Uint8Array) {
     this.#db = db;
     this.#key = chainKey(pepper);
+    this.#insert = connectionOf(db).prepare(INSERT);
   }
 
   /** Adds an entry, by whoever acts now. `trx` is the transaction of the change. */
-  async write(trx: Database, { action, target, account, before, after }: Deed): Promise<void> {
-    const last = await trx
+  write(trx: Database, deed: Deed): Promise<void> {
+    return this.writeAll(trx, [deed]);
+  }
+
+  /** Adds entries in their order, by whoever acts now. `trx` is the transaction of the changes. Some 20 µs each. */
+  async writeAll(trx: Database, deeds: readonly Deed[]): Promise<void> {
+    let last = await trx
       .selectFrom("audit_log")
       .select(["seq", "hash"])
       .orderBy("seq", "desc")
       .limit(1)
       .executeTakeFirst();
     const actor = currentActor();
-    const row = {
-      seq: (last?.seq ?? 0) + 1,
-      id: newId("aud"),
-      at_ms: wallMs(),
-      actor_kind: actor.kind,
-      actor: actor.id,
-      actor_account: actor.account,
-      action,
-      target,
-      account,
-      before: before === null ? null : JSON.stringify(before),
-      after: after === null ? null : JSON.stringify(after),
-      ip: actor.ip,
-      request_id: actor.requestId,
-    };
-    const hash = entryHash(row, last?.hash ?? CHAIN_START, this.#key);
-    await trx
-      .insertInto("audit_log")
-      .values({ ...row, hash })
-      .execute();
+    for (const deed of deeds) {
+      const row = { seq: (last?.seq ?? 0) + 1, id: newId("aud"), at_ms: wallMs(), ...entryOf(deed, actor) };
+      last = { seq: row.seq, hash: entryHash(row, last?.hash ?? CHAIN_START, this.#key) };
+      this.#insert.run({ ...row, hash: last.hash });
+    }
   }
 
   /** An entry of something that is in no transaction of the store. */
@@ -134,4 +133,20 @@ export class AuditLog {
     );
     return rows[0]?.seq ?? 0;
   }
+}
+
+/** What an entry says, but for its place in the chain. */
+function entryOf({ action, target, account, before, after }: Deed, actor: Actor) {
+  return {
+    actor_kind: actor.kind,
+    actor: actor.id,
+    actor_account: actor.account,
+    action,
+    target,
+    account,
+    before: before === null ? null : JSON.stringify(before),
+    after: after === null ? null : JSON.stringify(after),
+    ip: actor.ip,
+    request_id: actor.requestId,
+  };
 }

@@ -9,7 +9,7 @@ import { wallMs } from "#core/clock.ts";
 import { type Window, windowAt } from "#core/windows.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { PlanGrants } from "./plan-grants.ts";
 

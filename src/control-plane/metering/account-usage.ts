@@ -6,7 +6,7 @@ import { type Window, type WindowKind, windowAt } from "#core/windows.ts";
 import { type CounterShape, counterName, holderOf, shapeKey } from "#shared/counter-shapes.ts";
 import { tighterQuota } from "#shared/own-limits.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { Ledger } from "./ledger.ts";
 import { windowView } from "./thresholds.ts";

@@ -13,7 +13,7 @@ import { usageOp } from "#shared/counter-shapes.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
 import type { CreditBurner } from "#shared/credit-burner.ts";
 import type { AccountRecord, HolderLimits } from "#shared/principals.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import { Confirming, giveBackHeld } from "./confirming.ts";
 import type { Ledger } from "./ledger.ts";

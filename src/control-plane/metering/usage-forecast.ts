@@ -6,7 +6,7 @@ import type { MeterSettings, PlanSettings, QuotaSettings, Settings } from "#conf
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { windowAt, type WindowSpec } from "#core/windows.ts";
 import { counterName, shapeKey, usageOp } from "#shared/counter-shapes.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { standardShape, type UsageParts } from "./account-usage.ts";
 import { type Forecast, forecast, type ForecastInput } from "./forecast.ts";
 import { windowView } from "./thresholds.ts";

@@ -1,7 +1,7 @@
 /**
  * The tables of accounts, users, keys and what belongs to them; the conventions are those of `tables.ts`, which has the others. Main thread.
  */
-import type { Generated } from "kysely";
+import type { Generated, GeneratedAlways } from "kysely";
 
 export interface AccountsTable {
   readonly id: string;
@@ -27,6 +27,8 @@ export interface AccountsTable {
   plan_after: Generated<string | null>;
   /** End of its trial; null: it has none. */
   trial_until_ms: Generated<number | null>;
+  /** All that a search looks at: id, name, external id and e-mail in lower case, a line each. */
+  readonly search: GeneratedAlways<string>;
 }
 
 /** People, known by the user claim of their tokens: one namespace over all issuers, as accounts are. */

@@ -151,7 +151,15 @@ async function extendAccounts(db: Kysely<unknown>): Promise<void> {
   await sql`ALTER TABLE accounts ADD COLUMN plan_until_ms INTEGER`.execute(db);
   await sql`ALTER TABLE accounts ADD COLUMN plan_after TEXT`.execute(db);
   await sql`ALTER TABLE accounts ADD COLUMN trial_until_ms INTEGER`.execute(db);
+  await sql`ALTER TABLE accounts ADD COLUMN search TEXT GENERATED ALWAYS AS (
+    lower(id || char(10) || name || char(10) || coalesce(external_id, '') || char(10) || coalesce(email, ''))) VIRTUAL`.execute(
+    db,
+  );
   await sql`CREATE INDEX accounts_created ON accounts (created_at, id)`.execute(db);
+  await sql`CREATE INDEX accounts_name ON accounts (name COLLATE NOCASE, id)`.execute(db);
+  await sql`CREATE INDEX accounts_seen ON accounts (coalesce(seen_ms, 0), id)`.execute(db);
+  await sql`CREATE INDEX accounts_filter ON accounts (
+    created_at, id, name, coalesce(seen_ms, 0), search, state, deleted_ms, plan, external_id)`.execute(db);
   await sql`CREATE INDEX accounts_plan_until ON accounts (plan_until_ms) WHERE plan_until_ms IS NOT NULL`.execute(db);
   await sql`CREATE INDEX api_keys_created ON api_keys (created_at, id)`.execute(db);
 }
@@ -179,6 +187,7 @@ async function createUsers(db: Kysely<unknown>): Promise<void> {
     issued_ms INTEGER, expires_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, denied_ms INTEGER,
     PRIMARY KEY (user, id)
   ) STRICT, WITHOUT ROWID`.execute(db);
+  await sql`CREATE INDEX sessions_account ON sessions (account, expires_ms)`.execute(db);
   await sql`CREATE INDEX sessions_expires ON sessions (expires_ms)`.execute(db);
 }
 

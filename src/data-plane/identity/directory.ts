@@ -120,15 +120,27 @@ export class Directory {
   invalidate(what: Invalidation): void {
     this.#changes++;
     this.#link.forgetUnderWay();
-    if (what.kind === "key") {
-      for (const digest of this.#digests.get(what.id) ?? []) this.#keys.delete(digest);
-      this.#unknownKeys.clear();
-    } else if (what.kind === "user") {
-      this.#users.delete(what.externalId);
-    } else {
-      this.#accounts.delete(what.id);
-      if (what.externalId !== null) this.#idsByExternalId.delete(what.externalId);
+    switch (what.kind) {
+      case "key":
+        this.#forgetKey(what.id);
+        this.#unknownKeys.clear();
+        break;
+      case "account":
+        this.#accounts.delete(what.id);
+        if (what.externalId !== null) this.#idsByExternalId.delete(what.externalId);
+        break;
+      case "user":
+        this.#users.delete(what.externalId);
+        break;
+      case "batch":
+        for (const id of what.keys) this.#forgetKey(id);
+        // An external id leads to a record that is not there any more, and so to a question.
+        for (const id of what.accounts) this.#accounts.delete(id);
     }
+  }
+
+  #forgetKey(id: string): void {
+    for (const digest of this.#digests.get(id) ?? []) this.#keys.delete(digest);
   }
 }
 

@@ -3,13 +3,13 @@
  * A caller is noted once in a while, not with each request; what is noted and not told yet is lost when the process is killed.
  */
 import { wallMs } from "#core/clock.ts";
-import type { Seen, SeenKey } from "#shared/messages.ts";
+import type { Seen, SeenAccount, SeenKey } from "#shared/messages.ts";
 import type { Principal } from "./principal.ts";
 
 /** How often one caller is noted, and how often what is noted is told. */
 export const SIGHTING_MS = 10_000;
 /** What is noted until it is told; what comes beyond is told at once. */
-const KEYS_MAX = 2000;
+const NOTED_MAX = 2000;
 
 /** When a principal was noted last; the one thing about it that changes. */
 export interface Sighting {
@@ -20,6 +20,7 @@ export interface Sighting {
 export class Sightings {
   readonly #tell: (seen: Seen) => void;
   readonly #keys = new Map<string, SeenKey>();
+  readonly #accounts = new Map<string, SeenAccount>();
 
   constructor(tell: (seen: Seen) => void) {
     this.#tell = tell;
@@ -32,15 +33,17 @@ export class Sightings {
     // A clock that was put back would otherwise hide everybody until it is where it was.
     if (nowMs < sighting.atMs + SIGHTING_MS && nowMs >= sighting.atMs) return;
     sighting.atMs = nowMs;
-    const { keyId } = principal;
+    const { keyId, account } = principal;
+    this.#accounts.set(account.id, { id: account.id, atMs: nowMs });
     if (keyId !== null) this.#keys.set(keyId, { id: keyId, atMs: nowMs, address });
-    if (this.#keys.size >= KEYS_MAX) this.flush();
+    if (this.#accounts.size >= NOTED_MAX || this.#keys.size >= NOTED_MAX) this.flush();
   }
 
   /** Tells what there is. */
   flush(): void {
-    if (this.#keys.size === 0) return;
-    this.#tell({ keys: [...this.#keys.values()] });
+    if (this.#accounts.size === 0) return;
+    this.#tell({ keys: [...this.#keys.values()], accounts: [...this.#accounts.values()] });
     this.#keys.clear();
+    this.#accounts.clear();
   }
 }

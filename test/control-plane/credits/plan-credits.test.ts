@@ -1,6 +1,6 @@
 /** Credits of plans: one grant a window whatever happens, ahead of time, what is unused goes over, and a change of plan holds at once. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { UsageSite } from "#test/control-plane/metering/usage-site.ts";
 
 const MINUTE_MS = 60_000;

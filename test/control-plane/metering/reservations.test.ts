@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Refusal } from "#core/errors.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { ReservationWish } from "#control-plane/metering/reservations.ts";
 import type { ReservationRow } from "#control-plane/metering/reservation-store.ts";
 import { UsageSite } from "./usage-site.ts";

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import { UsageSite } from "./usage-site.ts";
 
 const MINUTE_MS = 60_000;

@@ -10,7 +10,7 @@ import type { Settings } from "#config/settings.ts";
 import { wallMs } from "#core/clock.ts";
 import { type WindowKind, windowAt } from "#core/windows.ts";
 import { counterName, grantCounterName, shapesOf } from "#shared/counter-shapes.ts";
-import type { Account } from "#control-plane/accounts/accounts.ts";
+import type { Account } from "#control-plane/accounts/account.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { GrantWish } from "#control-plane/credits/grants.ts";
 import { Foundation } from "#control-plane/foundation.ts";
@@ -62,7 +62,7 @@ export class UsageSite implements AsyncDisposable {
     this.#foundation = await Foundation.open({
       settings: () => this.#settings,
       log: pino({ level: "silent" }),
-      announce: async (what) => void this.announced.push(what.id),
+      announce: async (what) => void this.announced.push(...(what.kind === "batch" ? what.accounts : [what.id])),
       publishKeys: () => Promise.resolve(),
       isLive: () => false,
       inFlight: null,

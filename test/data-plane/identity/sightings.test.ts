@@ -21,13 +21,15 @@ test("a key is noted at its first request and again after a while, told once, fr
   vi.setSystemTime(START + SIGHTING_MS - 1);
   sightings.note(caller, "192.0.2.2");
   sightings.flush();
-  expect(told).toEqual([{ keys: [{ id: "key_1", atMs: START, address: "192.0.2.1" }] }]);
+  const accounts = (atMs: number) => [{ id: caller.account.id, atMs }];
+  expect(told).toEqual([{ keys: [{ id: "key_1", atMs: START, address: "192.0.2.1" }], accounts: accounts(START) }]);
   sightings.flush();
   expect(told).toHaveLength(1);
   vi.setSystemTime(START + SIGHTING_MS);
   sightings.note(caller, "192.0.2.3");
   sightings.flush();
-  expect(told[1]).toEqual({ keys: [{ id: "key_1", atMs: START + SIGHTING_MS, address: "192.0.2.3" }] });
+  const keys = [{ id: "key_1", atMs: START + SIGHTING_MS, address: "192.0.2.3" }];
+  expect(told[1]).toEqual({ keys, accounts: accounts(START + SIGHTING_MS) });
 });
 
 test("a clock that is put back hides nobody", () => {

@@ -1,0 +1,62 @@
+/** What operators do to an account by name: suspend, activate, delete, restore. Main thread. In force on the next request. */
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Account } from "#control-plane/accounts/account.ts";
+import { AccountAnswer, ReasonBody } from "./account-schemas.ts";
+import { accountOr404 } from "./found.ts";
+import { operation } from "./operation.ts";
+import { reject } from "./problems.ts";
+import { IdParams } from "./schemas.ts";
+import type { Services } from "./services.ts";
+import { accountView } from "./views.ts";
+
+const params = IdParams;
+const tag = "Accounts";
+const withReason = { params, body: ReasonBody };
+const answers = { 200: AccountAnswer };
+
+const suspend = operation(
+  { id: "suspendAccount", summary: "Refuse every request of an account", tag, errors: ["conflict"] },
+  withReason,
+  answers,
+);
+const activate = operation(
+  { id: "activateAccount", summary: "Let a suspended account in again", tag, errors: ["conflict"] },
+  withReason,
+  answers,
+);
+const remove = operation(
+  { id: "deleteAccount", summary: "Delete an account and revoke its keys", tag },
+  withReason,
+  answers,
+);
+const restore = operation({ id: "restoreAccount", summary: "Take back a deletion", tag }, { params }, answers);
+
+export function registerAccountActions(plain: FastifyInstance, services: Services): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>();
+  const { accounts, accountLife } = services;
+  // The body, with the reason, may be left out.
+  const preValidation = async (request: FastifyRequest) => {
+    request.body ??= {};
+  };
+  app.post("/admin/accounts/:id/suspend", { ...suspend, preValidation }, async (request) => {
+    const { id } = await accountOr404(services, request.params.id);
+    return view(await accounts.change(id, { state: "suspended", reason: request.body.reason }), id);
+  });
+  app.post("/admin/accounts/:id/activate", { ...activate, preValidation }, async (request) => {
+    const { id } = await accountOr404(services, request.params.id);
+    return view(await accounts.change(id, { state: "active", reason: request.body.reason }), id);
+  });
+  app.delete("/admin/accounts/:id", { ...remove, preValidation }, async (request) => {
+    const { id } = await accountOr404(services, request.params.id);
+    return view(await accountLife.delete(id, request.body.reason ?? null), id);
+  });
+  app.post("/admin/accounts/:id/restore", restore, async (request) => {
+    const { id } = await accountOr404(services, request.params.id);
+    return view(await accountLife.restore(id), id);
+  });
+}
+
+function view(account: Account | null, id: string): Record<string, unknown> {
+  return account === null ? reject("not_found", "account:id", `No account ${id}`) : accountView(account);
+}
