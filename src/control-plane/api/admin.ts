@@ -24,6 +24,7 @@ import { registerEventList } from "./event-list.ts";
 import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
 import type { Services } from "./services.ts";
+import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
 import { registerUsage } from "./usage-admin.ts";
 
 /** Served without the admin token; whatever is added needs it. */
@@ -89,6 +90,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerReconcile(app, services);
   registerAudit(app, services);
   registerSecrets(app, services);
+  registerUpstreamCredentials(app, services);
 }
 
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */
