@@ -7,7 +7,7 @@ import type { Settings } from "#config/settings.ts";
 import { statusOf } from "#core/errors.ts";
 import type { DryRun } from "#data-plane/dry-run.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
-import type { AccountRecord, KeyRecord, KeySets } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, KeySets, UserRecord } from "#shared/principals.ts";
 import { type AdminClient, NotFound } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
 import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
@@ -72,8 +72,7 @@ async function explain(
     findKey: (secret) => orNull(async () => lookedUp(await admin.call("POST", "/admin/keys/lookup", { key: secret }))),
     findAccount: (id) =>
       orNull(async () => accountOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`))),
-    // TODO-B
-    findUser: async () => null,
+    findUser: (id) => orNull(async () => userOf(await admin.call("GET", `/admin/users/${encodeURIComponent(id)}`))),
     usedUnits: async (id) =>
       (await orNull(async () => usedOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`)))) ??
       new Map(),
@@ -94,7 +93,7 @@ async function explain(
 
 type Json = Readonly<Record<string, unknown>>;
 
-// The next three read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
+// The next four read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
 function accountOf(view: Json): AccountRecord {
   const unknown = { anchorMs: 0, epoch: 0, spendCap: { units: {}, money: null }, grants: [] };
   return { ...unknown, ...view } as unknown as AccountRecord;
@@ -112,6 +111,17 @@ function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly a
     revoked: view.revokedAt !== null,
   };
   return { key: record as KeyRecord, account: accountOf(account as Json) };
+}
+
+function userOf(view: Json): UserRecord {
+  const { id, externalId, state, sessionsNotBefore: from } = view;
+  const members = (view.members as readonly Json[]).map(({ account, externalAccount, roles }) => [
+    account,
+    { externalAccount, roles, limits: null },
+  ]);
+  const notBeforeMs = typeof from === "string" ? Date.parse(from) : null;
+  const record = { id, externalId, state, notBeforeMs, deniedSessions: [], members: Object.fromEntries(members) };
+  return record as UserRecord;
 }
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {

@@ -18,7 +18,6 @@ import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
-import { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
@@ -27,9 +26,9 @@ import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import { Anchors } from "#control-plane/metering/anchors.ts";
 import { Ledger } from "#control-plane/metering/ledger.ts";
 import { reportedUsage } from "#control-plane/metering/reported-usage.ts";
-import { FirstSight } from "#control-plane/users/first-sight.ts";
 import { SealingKeys } from "#control-plane/secrets/sealing-keys.ts";
 import { Secrets } from "#control-plane/secrets/secrets.ts";
+import { userServices } from "#control-plane/users/user-services.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import { DataFolderLock } from "#control-plane/store/lock.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
@@ -57,7 +56,6 @@ export class Foundation {
   readonly lock: DataFolderLock;
   readonly db: Database;
   readonly services: Services;
-  readonly firstSight: FirstSight;
   readonly ledger: Ledger;
   readonly grants: CreditGrants;
   readonly planCredits: PlanCredits;
@@ -138,7 +136,6 @@ export class Foundation {
     this.secrets = new Secrets({ db, audit, keys: opened.sealingKeys, log });
     this.planTerms = new PlanTerms({ db, audit, announce, regrant: (id) => grants.usable(id) });
     const keys = new ApiKeys(db, audit, pepper, announce);
-    this.firstSight = new FirstSight({ db, audit, accounts, settings, announce });
     this.services = {
       settings,
       log,
@@ -149,13 +146,8 @@ export class Foundation {
       keySets: this.keySets,
       audit,
       secrets: this.secrets,
-      upstreamCredentials: new UpstreamCredentials({
-        db,
-        audit,
-        secrets: this.secrets,
-        announce: announceAccount,
-      }),
       grants,
+      ...userServices({ db, audit, announce, accounts, settings, lastSeen: this.lastSeen }),
       ...reportedUsage({
         db,
         settings,

@@ -100,10 +100,9 @@ export class Gateway {
     const answers = new Answers({
       accounts: services.accounts,
       keys: services.keys,
-      firstSight: foundation.firstSight,
+      firstSight: services.firstSight,
       anchorOf: (account) => ledger.seeder.anchorOf(account),
       grants: (account) => foundation.grants.usable(account),
-      upstreamHeaders: (account) => services.upstreamCredentials.headersOf(account),
       refreshKeys: (issuer) => keySets.refresh(issuer),
     });
     const start = {
@@ -155,6 +154,7 @@ export class Gateway {
         await this.foundation.ledger.prune();
         await this.foundation.services.events.prune();
         await this.foundation.services.reservations.prune();
+        await this.foundation.services.sessions.prune();
       });
       if (this.#newAdminToken !== null) await keepAdminToken(this.foundation, this.#newAdminToken);
       this.#ready = true;

@@ -19,7 +19,7 @@ import { Gate } from "./gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
-import { SIGHTING_MS, Sightings } from "#data-plane/identity/sightings.ts";
+import { TELL_MS, Sightings } from "#data-plane/identity/sightings.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
@@ -72,7 +72,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const control = controlPool(start.controlSocket);
   const traces = new TraceIds();
   const sightings = new Sightings((seen) => post({ type: "seen", seen }));
-  setInterval(() => sightings.flush(), SIGHTING_MS).unref();
+  setInterval(() => sightings.flush(), TELL_MS).unref();
   const gate = new Gate(
     { identifier: new Identifier(directory, verifier), sightings, admitter, settler },
     buildRuntime(start.snapshot, pools, control, traces),
@@ -120,6 +120,8 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         post({ type: "done", seq: message.seq });
         break;
       case "invalidate":
+        // Who revokes the sessions of a user has to know of all.
+        if (message.what.kind === "user") sightings.flush();
         directory.invalidate(message.what);
         post({ type: "done", seq: message.seq });
         break;

@@ -43,6 +43,9 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   permitted("usage.reserve", "POST", "/usage/reservations", USAGE_WRITE),
   permitted("usage.confirm", "POST", "/usage/reservations/{id}/confirm", USAGE_WRITE),
   permitted("usage.release", "POST", "/usage/reservations/{id}/release", USAGE_WRITE),
+  own("sessions.list", "GET", "/sessions"),
+  own("sessions.revoke-all", "DELETE", "/sessions"),
+  own("sessions.revoke", "DELETE", "/sessions/{id}"),
 ];
 
 function open(name: string, method: HttpMethod, path: string): BuiltinRoute {

@@ -80,12 +80,38 @@ export type ToWorker =
 export interface Seen {
   readonly keys: readonly SeenKey[];
   readonly accounts: readonly SeenAccount[];
+  readonly sessions: readonly SeenSession[];
 }
 
 export interface SeenAccount {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly atMs: number;
+}
+
+/** What a token says of its session. */
+export interface TokenSession {
+  readonly id: string;
+  /** `users.id`. */
+  readonly user: string;
+  /** Name of the issuer. */
+  readonly issuer: string;
+  /** `accounts.id`. */
+  readonly account: string;
+  /** Who acts as the user; null: the user. */
+  readonly actor: string | null;
+  /** Whether new tokens of it may come. */
+  readonly renewable: boolean;
+  /** Milliseconds since 1970; null: it does not say. */
+  readonly issuedMs: number | null;
+  readonly expiresMs: number;
+}
+
+export interface SeenSession extends TokenSession {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  /** The client's. */
+  readonly address: string;
 }
 
 export interface SeenKey {

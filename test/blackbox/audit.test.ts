@@ -35,6 +35,22 @@ async function newest(query = ""): Promise<Entry> {
 const own = (path: string, bearer: string, method: string, body?: unknown) =>
   askJson(`${gateway.url}/_tollgate${path}`, { method, body, bearer });
 
+let users = 0;
+
+/** The id of a new user. */
+async function madeUser(): Promise<string> {
+  const { body } = await operator.call("POST", "/admin/users", { externalId: `u-${++users}` });
+  return text(body, "id");
+}
+
+/** A new user and their token, whose session is `s-` and their id. */
+async function signedIn() {
+  const user = await madeUser();
+  const { body } = await operator.call("GET", `/admin/users/${user}`);
+  const token = jwks.token({ claims: { aud: "api", sub: body.externalId, sid: `s-${user}` } });
+  return { user, token };
+}
+
 /** Endpoints that change something, and a call of each. Each gives the id its entry is about. */
 const CHANGES: Readonly<
   Record<string, (account: string, secret: string) => Promise<readonly [action: string, target: string]>>
@@ -115,18 +131,47 @@ const CHANGES: Readonly<
     await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });
     return ["account.spend_cap_changed", account];
   },
-  "PUT /admin/accounts/{id}/upstream-credentials/{upstream}/{header}": async (account, secret) => {
-    await operator.call("PUT", `/admin/accounts/${account}/upstream-credentials/app/X-Token`, { value: secret });
-    return ["upstream_credential.set", `${account}/app/x-token`];
-  },
-  "DELETE /admin/accounts/{id}/upstream-credentials/{upstream}/{header}": async (account, secret) => {
-    await operator.call("PUT", `/admin/accounts/${account}/upstream-credentials/app/x-token`, { value: secret });
-    await operator.call("DELETE", `/admin/accounts/${account}/upstream-credentials/app/x-token`);
-    return ["upstream_credential.removed", `${account}/app/x-token`];
-  },
   "POST /admin/secrets/rotate": async () => {
     const { body } = await operator.call("POST", "/admin/secrets/rotate");
     return ["secrets.rotated", text(body, "sealing")];
+  },
+  "POST /admin/users": async () => ["user.created", await madeUser()],
+  "PATCH /admin/users/{id}": async () => {
+    const id = await madeUser();
+    await operator.call("PATCH", `/admin/users/${id}`, { state: "suspended" });
+    return ["user.suspended", id];
+  },
+  "DELETE /admin/users/{id}": async () => {
+    const id = await madeUser();
+    await operator.call("DELETE", `/admin/users/${id}`);
+    return ["user.deleted", id];
+  },
+  "DELETE /admin/users/{id}/sessions": async () => {
+    const id = await madeUser();
+    await operator.call("DELETE", `/admin/users/${id}/sessions`);
+    return ["user.sessions_revoked", id];
+  },
+  "DELETE /admin/users/{id}/sessions/{session}": async () => {
+    const { user, token } = await signedIn();
+    await own("/auth/me", token, "GET");
+    await operator.call("DELETE", `/admin/users/${user}/sessions/s-${user}`);
+    return ["user.session_revoked", user];
+  },
+  "POST /admin/users/{id}/sessions/deny": async () => {
+    const id = await madeUser();
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    await operator.call("POST", `/admin/users/${id}/sessions/deny`, { session: "leaked", expiresAt });
+    return ["user.session_revoked", id];
+  },
+  "DELETE /sessions": async () => {
+    const { user, token } = await signedIn();
+    await own("/sessions", token, "DELETE");
+    return ["user.sessions_revoked", user];
+  },
+  "DELETE /sessions/{id}": async () => {
+    const { user, token } = await signedIn();
+    await own(`/sessions/s-${user}`, token, "DELETE");
+    return ["user.session_revoked", user];
   },
   "POST /admin/backup": async () => {
     const dir = join(gateway.dir, "copy");
@@ -134,6 +179,9 @@ const CHANGES: Readonly<
     return ["backup.made", dir];
   },
 };
+
+/** Those of users alone. */
+const BY_TOKEN = ["DELETE /sessions", "DELETE /sessions/{id}"];
 
 /** Usage has a ledger of its own; a lookup changes nothing. */
 const NO_CHANGE = [
@@ -161,7 +209,9 @@ test.each(Object.entries(CHANGES))("%s leaves an entry with who did it, and no s
   const isCustomer = !endpoint.includes(" /admin/");
   const isCommand = endpoint === "POST /admin/backup";
   const staff = { kind: isCommand ? "command" : "operator", id: null, account: null };
-  expect(entry.actor).toEqual(isCustomer ? { kind: "key", id, account } : staff);
+  const user = { kind: "user", id: expect.stringMatching(/^u-/), account: expect.stringMatching(/^acct_/) };
+  const customer = BY_TOKEN.includes(endpoint) ? user : { kind: "key", id, account };
+  expect(entry.actor).toEqual(isCustomer ? customer : staff);
   expect(entry.ip).toBe(isCommand ? null : "127.0.0.1");
   expect(entry.requestId).toMatch(/^req_/);
   const all = JSON.stringify(await entries("?limit=1000"));

@@ -111,6 +111,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     plan,
     claims: {},
     sighting: { atMs: 0 },
+    session: null,
     narrowing: null,
     warning: null,
     ownLimits: [],

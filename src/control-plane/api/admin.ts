@@ -24,8 +24,9 @@ import { registerEventList } from "./event-list.ts";
 import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
 import type { Services } from "./services.ts";
-import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
+import { registerUserSessions } from "./sessions-admin.ts";
 import { registerUsage } from "./usage-admin.ts";
+import { registerUsers } from "./users-admin.ts";
 
 /** Served without the admin token; whatever is added needs it. */
 const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics", "/openapi.json", "/docs"]);
@@ -84,13 +85,14 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerAccounts(app, services);
   registerAccountActions(app, services);
   registerAdminKeys(app, services);
+  registerUsers(app, services);
+  registerUserSessions(app, services);
   registerUsage(app, services);
   registerBillingAdmin(app, services);
   registerEventList(app, services);
   registerReconcile(app, services);
   registerAudit(app, services);
   registerSecrets(app, services);
-  registerUpstreamCredentials(app, services);
 }
 
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */

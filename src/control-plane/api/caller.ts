@@ -4,6 +4,7 @@ import type { PlanSettings } from "#config/settings.ts";
 import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
+import type { User } from "#control-plane/users/user.ts";
 import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";
 
@@ -35,6 +36,15 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
     plan,
     keyId,
   };
+}
+
+/** The user whose token the request was made with; a key is nobody's. */
+export async function callingUser(request: FastifyRequest, services: Services): Promise<User> {
+  const externalId = header(request, INTERNAL_HEADERS.user);
+  if (externalId === null || header(request, INTERNAL_HEADERS.keyId) !== null)
+    reject("permission_denied", "caller:user", "This is for users with their token, not for API keys");
+  const user = await services.users.byExternalId(externalId);
+  return user ?? reject("credentials_invalid", "user:gone", "User does not exist any more");
 }
 
 /** As the audit log names the caller. The worker began the chain of addresses anew, unless a proxy that is trusted had. */

@@ -19,6 +19,7 @@ import { registerHealth } from "./health.ts";
 import { registerOwnBilling, registerOwnReports } from "./own-billing.ts";
 import { operation } from "./operation.ts";
 import { registerOwnKeys } from "./own-keys.ts";
+import { registerOwnSessions } from "./own-sessions.ts";
 import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";
 import { registerEvents, registerReservations } from "./usage-in.ts";
@@ -61,6 +62,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerEvents(app, services, events, async (request) => (await callerOf(request, services)).account);
   registerReservations(app, services);
   registerOwnKeys(app, services);
+  registerOwnSessions(app, services);
   app.decorate("forPrincipals", true);
   registerAdminEndpoints(app, services);
   registerDocs(app, services.settings, {

@@ -5,7 +5,6 @@ import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
-import type { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
@@ -13,8 +12,9 @@ import type { UsageParts } from "#control-plane/metering/account-usage.ts";
 import type { Secrets } from "#control-plane/secrets/secrets.ts";
 import type { Reservations } from "#control-plane/metering/reservations.ts";
 import type { UsageEvents } from "#control-plane/metering/usage-events.ts";
+import type { UserServices } from "#control-plane/users/user-services.ts";
 
-export interface Services {
+export interface Services extends UserServices {
   /** The settings in force now. */
   readonly settings: () => Settings;
   /** Hears of refusals. */
@@ -30,5 +30,4 @@ export interface Services {
   readonly grants: CreditGrants;
   readonly audit: AuditLog;
   readonly secrets: Secrets;
-  readonly upstreamCredentials: UpstreamCredentials;
 }

@@ -57,6 +57,8 @@ export interface MembersTable {
   /** JSON of `OwnLimits`; null: none. */
   limits: Generated<string | null>;
   created_ms: number;
+  /** When the user came by a token or an invitation; null: others put them in, who are not told their e-mail by that. */
+  joined_ms: Generated<number | null>;
   /** Since when the user is none any more: kept, so that no token brings them back. null: a member. */
   removed_ms: Generated<number | null>;
 }
@@ -92,7 +94,10 @@ export interface SessionsTable {
   /** Who acts as the user (`act.sub`); null: the user. */
   readonly actor: string | null;
   ip: string | null;
-  readonly issued_ms: number | null;
+  /** 1: the id is a login's (`sid`), of which new tokens may come. */
+  readonly renewable: 0 | 1;
+  /** The latest `iat`. */
+  issued_ms: number | null;
   expires_ms: number;
   readonly first_ms: number;
   seen_ms: number;

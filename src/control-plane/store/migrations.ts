@@ -172,9 +172,10 @@ async function createUsers(db: Kysely<unknown>): Promise<void> {
   ) STRICT`.execute(db);
   await sql`CREATE UNIQUE INDEX users_email ON users (email) WHERE email IS NOT NULL`.execute(db);
   await sql`CREATE INDEX users_created ON users (created_ms, id)`.execute(db);
+  await sql`CREATE INDEX users_seen ON users (seen_ms, id)`.execute(db);
   await sql`CREATE TABLE members (
     account TEXT NOT NULL REFERENCES accounts (id), user TEXT NOT NULL REFERENCES users (id), roles TEXT NOT NULL, limits TEXT,
-    created_ms INTEGER NOT NULL, removed_ms INTEGER, PRIMARY KEY (account, user)
+    created_ms INTEGER NOT NULL, joined_ms INTEGER, removed_ms INTEGER, PRIMARY KEY (account, user)
   ) STRICT, WITHOUT ROWID`.execute(db);
   await sql`CREATE INDEX members_user ON members (user)`.execute(db);
   await sql`CREATE TABLE invitations (
@@ -184,7 +185,7 @@ async function createUsers(db: Kysely<unknown>): Promise<void> {
   await sql`CREATE INDEX invitations_account ON invitations (account, created_ms)`.execute(db);
   await sql`CREATE TABLE sessions (
     user TEXT NOT NULL REFERENCES users (id), id TEXT NOT NULL, issuer TEXT NOT NULL, account TEXT NOT NULL, actor TEXT, ip TEXT,
-    issued_ms INTEGER, expires_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, denied_ms INTEGER,
+    renewable INTEGER NOT NULL, issued_ms INTEGER, expires_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, denied_ms INTEGER,
     PRIMARY KEY (user, id)
   ) STRICT, WITHOUT ROWID`.execute(db);
   await sql`CREATE INDEX sessions_account ON sessions (account, expires_ms)`.execute(db);

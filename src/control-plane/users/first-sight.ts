@@ -86,7 +86,8 @@ export class FirstSight {
   async #join(trx: Database, account: string, user: string, isFirst: boolean): Promise<boolean> {
     const { firstRoles, roles: laterRoles } = this.#parts.settings().identity.members;
     const roles = isFirst ? firstRoles : laterRoles;
-    const row = { account, user, roles: JSON.stringify(roles), created_ms: wallMs() };
+    const nowMs = wallMs();
+    const row = { account, user, roles: JSON.stringify(roles), created_ms: nowMs, joined_ms: nowMs };
     const made = await trx
       .insertInto("members")
       .values(row)

@@ -5,11 +5,12 @@
  * The plan comes from the account, else from the token's claim, else it is the default plan.
  */
 import type { PlanSettings, Settings } from "#config/settings.ts";
+import type { TokenSession } from "#shared/messages.ts";
 import type { AccountRecord, HolderLimits, KeyRecord, UserRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
 import { compileNarrowing, type Narrowing } from "./narrowing.ts";
 import type { Sighting } from "./sightings.ts";
-import { memberOf } from "./token-user.ts";
+import { memberOf, sessionOfToken } from "./token-user.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
 
 export interface Principal {
@@ -29,6 +30,8 @@ export interface Principal {
   /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
   readonly claims: Readonly<Record<string, string>>;
   readonly sighting: Sighting;
+  /** The user's session; null: a key, or nobody's. */
+  readonly session: TokenSession | null;
   /** What its key is good for; null: everything. */
   readonly narrowing: Narrowing | null;
   /** Item of `X-Tollgate-Warning` on its answers; null: nothing to warn of. */
@@ -52,6 +55,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     plan: planOf(account, null, settings),
     claims: {},
     sighting: { atMs: 0 },
+    session: null,
     narrowing: compileNarrowing(key.narrowing),
     warning: warningOf(key),
     ownLimits: key.limits === null ? NO_LIMITS : [{ holder: "key", limits: key.limits }],
@@ -83,6 +87,7 @@ export function principalOfToken(
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
     claims: limitClaims(token, settings),
     sighting: { atMs: 0 },
+    session: user === null ? null : sessionOfToken(token, account.id, user.id),
     narrowing: null,
     warning: null,
     ownLimits: limits === null ? NO_LIMITS : [{ holder: "user", limits }],

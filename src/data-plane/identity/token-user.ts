@@ -4,6 +4,7 @@
  */
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { AccountRecord, MemberRecord, TokenUser, UserRecord } from "#shared/principals.ts";
+import type { TokenSession } from "#shared/messages.ts";
 import { type Claims, textClaim } from "./claims.ts";
 import type { TokenOwner } from "./directory.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
@@ -33,6 +34,27 @@ function emailOf(claims: Claims, path: string): string | null {
 /** The login a token is of: `sid`, else the token itself, by its `jti` or its digest. */
 export function sessionOf(claims: Claims, digest: string): string {
   return textClaim(claims, "sid") ?? textClaim(claims, "jti") ?? digest.slice(0, DIGEST_LENGTH);
+}
+
+/** What is told of the session when it was seen; `account` and `user` are our ids. */
+export function sessionOfToken(token: VerifiedToken, account: string, user: string): TokenSession {
+  const { payload, issuer, session: id, issuedAt, validUntil } = token;
+  return {
+    id,
+    user,
+    issuer: issuer.name,
+    account,
+    actor: actorOf(payload),
+    renewable: textClaim(payload, "sid") !== null,
+    issuedMs: issuedAt === null ? null : Math.floor(issuedAt * 1000),
+    expiresMs: Math.floor(validUntil * 1000),
+  };
+}
+
+/** Who acts as the user (RFC 8693 §4.1); null: the user. */
+function actorOf({ act }: Claims): string | null {
+  // An object is claims.
+  return typeof act === "object" && act !== null ? textClaim(act as Claims, "sub") : null;
 }
 
 /** The account, when it lets the token's user in, else why not. */

@@ -1,0 +1,82 @@
+/** Shapes of users, their memberships and sessions: in what is asked, and in answers as `user-views.ts` makes them. Main thread. */
+import Type from "typebox";
+import { name, nullable, Page, pageOf, strict, Time } from "./schemas.ts";
+
+const identifier = Type.String({ minLength: 1, maxLength: 255 });
+
+/** RFC 5321 §4.5.3.1.3, less the brackets. */
+const email = Type.String({ maxLength: 254, pattern: "^[^\\s@]+@[^\\s@]+$" });
+
+const USER_STATES = ["active", "suspended", "deleted"] as const;
+
+export const UserAnswer = Type.Object({
+  id: Type.String(),
+  externalId: Type.String(),
+  email: nullable(Type.String()),
+  name: nullable(Type.String()),
+  state: Type.Enum([...USER_STATES]),
+  sessionsNotBefore: nullable(Time),
+  createdAt: Time,
+  lastSeenAt: nullable(Time),
+});
+
+const SessionAnswer = Type.Object({
+  id: Type.String(),
+  issuer: Type.String(),
+  account: Type.String(),
+  actor: nullable(Type.String()),
+  address: nullable(Type.String()),
+  issuedAt: nullable(Time),
+  expiresAt: Time,
+  firstSeenAt: Time,
+  lastSeenAt: Time,
+});
+
+const MembershipAnswer = Type.Object({
+  account: Type.String(),
+  externalAccount: nullable(Type.String()),
+  roles: Type.Array(Type.String()),
+  limits: nullable(Type.Record(Type.String(), Type.Unknown())),
+  createdAt: Time,
+});
+
+export const UserDetail = Type.Object({
+  ...UserAnswer.properties,
+  members: Type.Array(MembershipAnswer),
+  sessions: Type.Array(SessionAnswer),
+});
+
+export const SessionList = pageOf(SessionAnswer);
+export const Revoked = Type.Object({ revoked: Type.Integer() });
+
+export const UserPage = Type.Object(
+  {
+    ...Page.properties,
+    /** A part of e-mail, name or external id. */
+    search: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    state: Type.Optional(Type.Enum([...USER_STATES])),
+    account: Type.Optional(identifier),
+    sort: Type.Enum(["created", "seen"], { default: "created" }),
+  },
+  strict,
+);
+
+export const UserBody = Type.Object(
+  { externalId: identifier, email: Type.Optional(nullable(email)), name: Type.Optional(nullable(name)) },
+  strict,
+);
+
+export const UserPatch = Type.Object(
+  {
+    name: Type.Optional(nullable(name)),
+    email: Type.Optional(nullable(email)),
+    state: Type.Optional(Type.Enum(["active", "suspended"])),
+    /** Tokens issued up to then are refused: RFC 3339. */
+    sessionsNotBefore: Type.Optional(nullable(Type.String({ maxLength: 40 }))),
+  },
+  { ...strict, minProperties: 1 },
+);
+
+export const SessionParams = Type.Object({ id: identifier, session: identifier });
+
+export const DenyBody = Type.Object({ session: identifier, expiresAt: Type.String({ maxLength: 40 }) }, strict);

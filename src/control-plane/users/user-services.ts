@@ -1,0 +1,37 @@
+/** Users and what belongs to them, as the control plane works with them. Main thread. */
+import type { Settings } from "#config/settings.ts";
+import type { Accounts } from "#control-plane/accounts/accounts.ts";
+import type { LastSeen } from "#control-plane/accounts/last-seen.ts";
+import type { AuditLog } from "#control-plane/audit/audit-log.ts";
+import type { Announce } from "#control-plane/fleet/announce.ts";
+import type { Database } from "#control-plane/store/database.ts";
+import { FirstSight } from "./first-sight.ts";
+import { Members } from "./members.ts";
+import { Sessions } from "./sessions.ts";
+import { Users } from "./users.ts";
+
+export interface UserServices {
+  readonly users: Users;
+  readonly firstSight: FirstSight;
+  readonly members: Members;
+  readonly sessions: Sessions;
+}
+
+export interface UserServicesParts {
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly announce: Announce;
+  readonly accounts: Accounts;
+  readonly settings: () => Settings;
+  readonly lastSeen: LastSeen;
+}
+
+export function userServices(parts: UserServicesParts): UserServices {
+  const { lastSeen } = parts;
+  return {
+    users: new Users(parts),
+    firstSight: new FirstSight(parts),
+    members: new Members(parts),
+    sessions: new Sessions({ ...parts, settled: () => lastSeen.settled() }),
+  };
+}

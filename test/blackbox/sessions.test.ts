@@ -1,0 +1,153 @@
+/** Sessions: listed as seen, and refused by one or all, on the next request in every worker; however the clocks of issuers stand. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { startJwks } from "#test/support/jwks.ts";
+import { ADMIN_TOKEN, askJson, rows, type Scene, startScene } from "#test/support/scene.ts";
+import { until } from "#test/support/until.ts";
+
+const jwks = await startJwks();
+const issuers = [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] }];
+const scene = await startScene({
+  config: { server: { workers: 2, adminToken: ADMIN_TOKEN }, identity: { issuers } },
+});
+const { gateway, operator } = scene;
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await jwks.close();
+});
+
+const nowS = () => Math.floor(Date.now() / 1000);
+
+function tokenOf(sub: string, more: object = {}): string {
+  return jwks.token({ claims: { aud: "api", sub, iat: nowS() - 10, ...more } });
+}
+
+async function answers(bearer: string) {
+  const all = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const { status, body } = await askJson(`${gateway.url}/x`, { bearer });
+      return status === 200 ? "200" : `${status} ${String(body.error)} ${String(body.rule)}`;
+    }),
+  );
+  return [...new Set(all)];
+}
+
+const OK = ["200"];
+const REVOKED = ["401 session_revoked session:revoked"];
+const DENIED = ["401 session_revoked session:denied"];
+
+async function sessionsOf(user: string) {
+  return rows((await operator.call("GET", `/admin/users/${user}/sessions`)).body, "data");
+}
+
+const own = (path: string, bearer: string, method = "GET") =>
+  askJson(`${gateway.url}/_tollgate${path}`, { method, bearer });
+
+test("a login is one session whatever its tokens; a token without one is a session by its jti or itself", async () => {
+  const user = "lists";
+  for (const more of [
+    { sid: "login-1", iat: nowS() - 60 },
+    { sid: "login-1", iat: nowS() - 5, jti: "second" },
+    { jti: "lone" },
+    { iat: nowS() - 7 },
+  ])
+    expect(await answers(tokenOf(user, more))).toEqual(OK);
+  const seen = await until("three sessions are listed", async () => {
+    const list = await sessionsOf(user);
+    return list.length === 3 ? list : null;
+  });
+  const login = seen.find(({ id }) => id === "login-1");
+  expect(login).toMatchObject({ issuer: "main", actor: null, address: "127.0.0.1" });
+  expect(Date.parse(String(login?.issuedAt))).toBeGreaterThanOrEqual((nowS() - 30) * 1000);
+  expect(seen.map(({ id }) => id)).toContain("lone");
+  const { body } = await own("/sessions", tokenOf(user, { sid: "login-1" }));
+  expect(rows(body, "data").map(({ id }) => id)).toEqual(expect.arrayContaining(["login-1", "lone"]));
+});
+
+test("all sessions: every token until now is refused at once, one of the next second is not", async () => {
+  const tokens = [tokenOf("all", { sid: "a" }), tokenOf("all", { sid: "b" }), tokenOf("all", { iat: undefined })];
+  for (const token of tokens) expect(await answers(token)).toEqual(OK);
+  const { body } = await operator.call("DELETE", "/admin/users/all/sessions");
+  expect(body).toEqual({ revoked: 3 });
+  for (const token of tokens) expect(await answers(token)).toEqual(REVOKED);
+  // One that nobody has seen, of before.
+  expect(await answers(tokenOf("all", { sid: "c" }))).toEqual(REVOKED);
+  expect(await answers(tokenOf("all", { sid: "d", iat: undefined }))).toEqual(REVOKED);
+  expect(await answers(tokenOf("all", { sid: "e", iat: nowS() + 2 }))).toEqual(OK);
+  expect(await sessionsOf("all").then((list) => list.filter(({ id }) => id !== "e"))).toEqual([]);
+  expect(await answers(tokenOf("bystander"))).toEqual(OK);
+});
+
+test("an issuer whose clock runs ahead: what was seen is refused, what it issues later is not", async () => {
+  const ahead = nowS() + 50;
+  const token = tokenOf("ahead", { sid: "a", iat: ahead, exp: ahead + 3600 });
+  expect(await answers(token)).toEqual(OK);
+  // At once, before any worker would have told by itself.
+  expect((await own("/sessions", token, "DELETE")).body).toEqual({ revoked: 1 });
+  expect(await answers(token)).toEqual(REVOKED);
+  expect(await answers(tokenOf("ahead", { sid: "a", iat: ahead + 1, exp: ahead + 3600 }))).toEqual(OK);
+});
+
+test("one session: its tokens are refused, those that come later too; others are not", async () => {
+  const tokens = { one: tokenOf("some", { sid: "one" }), two: tokenOf("some", { sid: "two" }) };
+  expect(await answers(tokens.one)).toEqual(OK);
+  expect(await answers(tokens.two)).toEqual(OK);
+  expect(await operator.call("DELETE", "/admin/users/some/sessions/one")).toMatchObject({ body: { revoked: 1 } });
+  expect(await answers(tokens.one)).toEqual(DENIED);
+  expect(await answers(tokenOf("some", { sid: "one", iat: nowS() }))).toEqual(DENIED);
+  expect(await answers(tokens.two)).toEqual(OK);
+  expect((await operator.call("DELETE", "/admin/users/some/sessions/one")).status).toBe(404);
+  expect(await own("/sessions/two", tokens.two, "DELETE")).toMatchObject({ status: 200 });
+  expect(await answers(tokens.two)).toEqual(DENIED);
+});
+
+test("a session that leaked is refused before it was ever seen; one user's ids are no other's", async () => {
+  await operator.call("POST", "/admin/users", { externalId: "leaky" });
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+  const deny = (body: object) => operator.call("POST", "/admin/users/leaky/sessions/deny", body);
+  expect(await deny({ session: "leaked", expiresAt })).toMatchObject({ status: 200, body: { revoked: 1 } });
+  expect(await answers(tokenOf("leaky", { jti: "leaked" }))).toEqual(DENIED);
+  expect(await answers(tokenOf("leaky", { jti: "other" }))).toEqual(OK);
+  expect(await answers(tokenOf("neighbour", { jti: "leaked" }))).toEqual(OK);
+  expect((await deny({ session: "x" })).status).toBe(400);
+  expect((await deny({ session: "x", expiresAt: "soon" })).status).toBe(400);
+  expect((await deny({ session: "x", expiresAt: "2099-01-01T00:00:00Z" })).status).toBe(400);
+});
+
+test("users sign out their own sessions alone; keys have none", async () => {
+  const [mine, theirs] = [tokenOf("mine", { sid: "m" }), tokenOf("theirs", { sid: "t" })];
+  expect([await answers(mine), await answers(theirs)]).toEqual([OK, OK]);
+  expect((await own("/sessions/t", mine, "DELETE")).status).toBe(404);
+  const key = await operator.key();
+  for (const method of ["GET", "DELETE"])
+    expect(await own("/sessions", key.secret, method)).toMatchObject({ status: 403, body: { rule: "caller:user" } });
+  expect((await own("/sessions", mine, "DELETE")).status).toBe(200);
+  expect([await answers(mine), await answers(theirs)]).toEqual([REVOKED, OK]);
+});
+
+test("a cut-off and a denied session outlive the process; an operator can set the cut-off right", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "tollgate-sessions-"));
+  const options = {
+    config: { server: { workers: 2, adminToken: ADMIN_TOKEN }, identity: { issuers } },
+    gateway: { dir },
+  };
+  const ask = async ({ gateway: { url } }: Scene, bearer: string) => (await askJson(`${url}/x`, { bearer })).status;
+  const [all, one] = [tokenOf("again", { sid: "s" }), tokenOf("again-2", { sid: "s2" })];
+  {
+    await using first = await startScene(options);
+    expect([await ask(first, all), await ask(first, one)]).toEqual([200, 200]);
+    await first.operator.call("DELETE", "/admin/users/again/sessions");
+    await first.operator.call("DELETE", "/admin/users/again-2/sessions/s2");
+    await first.gateway.kill();
+  }
+  await using second = await startScene(options);
+  expect([await ask(second, all), await ask(second, one)]).toEqual([401, 401]);
+  const patch = (from: unknown) => second.operator.call("PATCH", "/admin/users/again", { sessionsNotBefore: from });
+  expect((await patch("yesterday")).status).toBe(400);
+  expect(await patch(null)).toMatchObject({ status: 200, body: { sessionsNotBefore: null } });
+  expect([await ask(second, all), await ask(second, one)]).toEqual([200, 401]);
+  rmSync(dir, { recursive: true, force: true });
+});
