@@ -1,5 +1,6 @@
 /** Operators find, make, change and delete users; what they change is in force on the next request, in all workers. */
 import { afterAll, expect, test } from "vitest";
+import { until } from "#test/support/until.ts";
 import { startJwks } from "#test/support/jwks.ts";
 import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
 
@@ -42,11 +43,15 @@ test("a user is made ahead, keeps what was said at the first sight of their toke
     body: { externalId: "early", email: "early@example.com", state: "active" },
   });
   expect(await answers(tokenOf("early", { email: "late@example.com", name: "L" }))).toEqual(["200"]);
-  const { body } = await operator.call("GET", `/admin/users/${text(made.body, "id")}`);
+  const body = await until("the user is seen", async () => {
+    const shown = await operator.call("GET", `/admin/users/${text(made.body, "id")}`);
+    return shown.body.lastSeenAt === null ? null : shown.body;
+  });
   expect(body).toMatchObject({
     ...made.body,
     lastSeenAt: expect.anything(),
-    members: [{ externalAccount: "early-org" }],
+    members: [{ externalAccount: "early-org", roles: [] }],
+    sessions: [{ issuer: "main" }],
   });
   expect((await operator.call("GET", "/admin/users/early")).body.id).toBe(made.body.id);
 });
