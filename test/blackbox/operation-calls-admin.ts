@@ -1,0 +1,47 @@
+/** Calls of the operations for operators, on the admin listener and on `listen`; as `operation-calls.ts` says. */
+import { text } from "#test/support/scene.ts";
+import { type Call, type Calls, type CallWorld, event } from "./operation-calls.ts";
+
+const once = async (): Promise<readonly Call[]> => [{ status: 200 }];
+const ofBoss = async ({ boss }: CallWorld): Promise<readonly Call[]> => [{ status: 200, params: { id: boss.account } }];
+
+async function grant({ scene, boss }: CallWorld): Promise<string> {
+  const answer = await scene.operator.call("POST", `/admin/accounts/${boss.account}/credits`, { amount: 5 });
+  return text(answer.body, "id");
+}
+
+export const ADMIN_CALLS: Calls = {
+  getMetrics: once,
+  getAccountUsageOverTime: async ({ boss }) => [
+    { status: 200, params: { id: boss.account }, query: "meter=minutes&interval=hour" },
+    { status: 200, params: { id: boss.account }, query: "groupBy=meter,status,route,key" },
+  ],
+  getAccountUsageForecast: ofBoss,
+  listAccountCredits: async (world) => {
+    await grant(world);
+    return [{ status: 200, params: { id: world.boss.account }, query: "limit=1" }];
+  },
+  grantCredits: async ({ boss }) => {
+    const params = { id: boss.account };
+    const body = { amount: 7, note: "n", expiresAt: "2100-01-01T00:00:00Z", idempotencyKey: `k${Math.random()}` };
+    return [
+      { status: 201, params, body },
+      { status: 200, params, body },
+    ];
+  },
+  voidCredits: async (world) => [{ status: 200, params: { id: await grant(world) } }],
+  getAccountSpendCap: ofBoss,
+  setAccountSpendCap: async ({ boss }) => [
+    { status: 200, params: { id: boss.account }, body: { units: { minutes: 5 }, money: 900 } },
+    { status: 200, params: { id: boss.account }, body: {} },
+  ],
+  reportAnyUsage: async ({ boss }) => [
+    { status: 200, body: event({ subject: boss.account }) },
+    { status: 207, body: [event({ subject: boss.account }), event({ subject: "nobody" })] },
+  ],
+  listUsage: async () => ["minute", "hour", "day"].map((by) => ({ status: 200, query: `by=${by}` })),
+  listEvents: once,
+  listAuditEntries: async () => [{ status: 200 }, { status: 200, query: "limit=1" }],
+  verifyAuditLog: once,
+  reconcileUsage: once,
+};
