@@ -44,4 +44,6 @@ export const ADMIN_CALLS: Calls = {
   listAuditEntries: async () => [{ status: 200 }, { status: 200, query: "limit=1" }],
   verifyAuditLog: once,
   reconcileUsage: once,
+  listSealingKeys: once,
+  rotateSealingKeys: once,
 };

@@ -2,7 +2,7 @@
  * For each operation by its id: calls of it that are answered as the document says, together with each status that is no error.
  * Every call stands alone: it makes what it needs. Own endpoints are here, those of operators in `operation-calls-admin.ts`.
  */
-import { askJson, type JsonAnswer, type MadeKey, type Scene, text } from "#test/support/scene.ts";
+import { type JsonAnswer, type MadeKey, type Scene, text } from "#test/support/scene.ts";
 
 export interface Call {
   readonly status: number;
@@ -27,12 +27,6 @@ export interface CallWorld {
 }
 
 export type Calls = Readonly<Record<string, (world: CallWorld) => Promise<readonly Call[]>>>;
-
-/** How the world asks. */
-export function asking(scene: Scene, boss: MadeKey): CallWorld["own"] {
-  return (method, path, body, bearer = boss.secret) =>
-    askJson(`${scene.gateway.url}/_tollgate${path}`, { method, body, bearer });
-}
 
 const once = async (): Promise<readonly Call[]> => [{ status: 200 }];
 
