@@ -18,6 +18,7 @@ import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
+import { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
@@ -146,6 +147,12 @@ export class Foundation {
       keySets: this.keySets,
       audit,
       secrets: this.secrets,
+      upstreamCredentials: new UpstreamCredentials({
+        db,
+        audit,
+        secrets: this.secrets,
+        announce: announceAccount,
+      }),
       grants,
       ...userServices({ db, audit, announce, accounts, settings, lastSeen: this.lastSeen }),
       ...reportedUsage({

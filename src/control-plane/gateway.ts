@@ -103,6 +103,7 @@ export class Gateway {
       firstSight: services.firstSight,
       anchorOf: (account) => ledger.seeder.anchorOf(account),
       grants: (account) => foundation.grants.usable(account),
+      upstreamHeaders: (account) => services.upstreamCredentials.headersOf(account),
       refreshKeys: (issuer) => keySets.refresh(issuer),
     });
     const start = {

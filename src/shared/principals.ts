@@ -4,6 +4,7 @@
  */
 import type { CreditGrant } from "#core/credits.ts";
 import type { WindowKind } from "#core/windows.ts";
+import type { UpstreamHeaders } from "./upstream-headers.ts";
 
 export interface AccountRecord {
   readonly id: string;
@@ -21,6 +22,8 @@ export interface AccountRecord {
   readonly spendCap: SpendCap;
   /** Grants that are not used up and not over, in no order. */
   readonly grants: readonly CreditGrant[];
+  /** What is sent to upstreams in its name; left out: nothing. */
+  readonly upstreamHeaders?: UpstreamHeaders;
 }
 
 /** Limits a customer set on usage beyond what the plan includes. */

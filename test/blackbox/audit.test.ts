@@ -131,6 +131,15 @@ const CHANGES: Readonly<
     await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });
     return ["account.spend_cap_changed", account];
   },
+  "PUT /admin/accounts/{id}/upstream-credentials/{upstream}/{header}": async (account, secret) => {
+    await operator.call("PUT", `/admin/accounts/${account}/upstream-credentials/app/X-Token`, { value: secret });
+    return ["upstream_credential.set", `${account}/app/x-token`];
+  },
+  "DELETE /admin/accounts/{id}/upstream-credentials/{upstream}/{header}": async (account, secret) => {
+    await operator.call("PUT", `/admin/accounts/${account}/upstream-credentials/app/x-token`, { value: secret });
+    await operator.call("DELETE", `/admin/accounts/${account}/upstream-credentials/app/x-token`);
+    return ["upstream_credential.removed", `${account}/app/x-token`];
+  },
   "POST /admin/secrets/rotate": async () => {
     const { body } = await operator.call("POST", "/admin/secrets/rotate");
     return ["secrets.rotated", text(body, "sealing")];

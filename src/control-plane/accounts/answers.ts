@@ -5,6 +5,7 @@
 import type { Answer, Question } from "#shared/messages.ts";
 import type { CreditGrant } from "#core/credits.ts";
 import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { UpstreamHeaders } from "#shared/upstream-headers.ts";
 import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
@@ -20,6 +21,7 @@ export interface AnswersParts {
   readonly anchorOf: (account: string) => Promise<AnchorSince>;
   /** Credits the account may burn. */
   readonly grants: (account: string) => Promise<readonly CreditGrant[]>;
+  readonly upstreamHeaders: (account: string) => Promise<UpstreamHeaders | null>;
   readonly refreshKeys: (issuer: string) => Promise<void>;
 }
 
@@ -54,8 +56,10 @@ export class Answers {
     if (account === null) return null;
     const { id, externalId, name, state, plan, spendCap } = account;
     const grants = await this.#parts.grants(id);
+    const headers = await this.#parts.upstreamHeaders(id);
     const { anchorMs, epoch } = await this.#parts.anchorOf(id);
-    return { id, externalId, name, state, plan, spendCap, grants, anchorMs, epoch };
+    const record = { id, externalId, name, state, plan, spendCap, grants, anchorMs, epoch };
+    return headers === null ? record : { ...record, upstreamHeaders: headers };
   }
 }
 

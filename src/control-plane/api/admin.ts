@@ -25,6 +25,7 @@ import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
 import type { Services } from "./services.ts";
 import { registerUserSessions } from "./sessions-admin.ts";
+import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
 import { registerUsage } from "./usage-admin.ts";
 import { registerUsers } from "./users-admin.ts";
 
@@ -93,6 +94,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerReconcile(app, services);
   registerAudit(app, services);
   registerSecrets(app, services);
+  registerUpstreamCredentials(app, services);
 }
 
 /** Over the listener an operator, whoever has the token; by any other way somebody who owns the data folder. */

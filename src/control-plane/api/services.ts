@@ -5,6 +5,7 @@ import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
@@ -30,4 +31,5 @@ export interface Services extends UserServices {
   readonly grants: CreditGrants;
   readonly audit: AuditLog;
   readonly secrets: Secrets;
+  readonly upstreamCredentials: UpstreamCredentials;
 }

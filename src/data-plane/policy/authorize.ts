@@ -20,8 +20,17 @@ export function authorize(principal: Principal | null, asked: Asked): Refusal | 
   return (
     checkGrants(principal, route) ??
     checkTenant(principal, asked) ??
+    checkCredentials(principal, route) ??
     (isOwnOnly(principal, route) ? checkOwn(principal, asked) : null)
   );
+}
+
+/** An app that expects the account's credential must not get the client's own instead. */
+function checkCredentials({ account }: Principal, { builtin, upstream }: CompiledRoute): Refusal | null {
+  const { upstreamHeaders } = account;
+  const { name } = upstream;
+  if (upstreamHeaders === undefined || builtin || upstreamHeaders[name] !== null) return null;
+  return refuse("secret_unavailable", `upstream:${name}`, "The account's credential for this upstream cannot be read");
 }
 
 /** Whether the decision on a principal depends on more than the route: on the path's values, the query or the header section. */

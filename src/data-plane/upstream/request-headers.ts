@@ -28,22 +28,38 @@ export function fixedRequestHeaders(
   ];
   const stripsCredential = passage.principal !== null && route.upstream.settings.credentials === "strip";
   const { keys, accountHeader } = passage.runtime.settings.identity;
+  const own = ownHeaders(passage);
   let traced = false;
   for (const [index, name] of head.names.entries()) {
     if (name === "host" || isStripped(name) || head.connectionOptions.includes(name)) continue;
     if (stripsCredential && (name === "authorization" || keys.headers.includes(name))) continue;
     // The gateway has acted on it, and says the outcome itself.
     if (name === accountHeader) continue;
+    if (own !== null && isNamed(own, name)) continue;
     // A compressed answer cannot be looked into.
     if (name === "accept-encoding" && route.readsAnswer) continue;
     if (name === "traceparent") traced = true;
     headers.push(head.raw[2 * index] ?? name, head.raw[2 * index + 1] ?? "");
   }
   if (route.readsAnswer) headers.push("accept-encoding", "identity");
+  if (own !== null) headers.push(...own);
   addForwardedHeaders(headers, passage);
   addIdentityHeaders(headers, passage);
   return { headers, traced };
 }
+
+/** What the upstream gets in the account's name; null: nothing. */
+function ownHeaders({ principal, route }: Passage): readonly string[] | null {
+  const all = principal?.account.upstreamHeaders;
+  return all === undefined || route.builtin ? null : (all[route.upstream.name] ?? null);
+}
+
+/** Whether one of these is called so, or an app could take it for that: many read other signs as hyphens. */
+function isNamed(headers: readonly string[], name: string): boolean {
+  const folded = name.replaceAll(/[^a-z0-9]/g, "-");
+  return headers.some((header, index) => index % 2 === 0 && header === folded);
+}
+
 /** The gateway's own endpoints get our account id, apps the one the operator's systems know. */
 function addIdentityHeaders(headers: string[], passage: Passage): void {
   const { principal, route } = passage;

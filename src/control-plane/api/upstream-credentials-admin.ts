@@ -1,0 +1,80 @@
+/** `/admin/accounts/{id}/upstream-credentials`: what is sent to upstreams in an account's name. Main thread. Values go in and never out. */
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { FastifyInstance } from "fastify";
+import Type from "typebox";
+import { rfc3339 } from "#core/clock.ts";
+import { isFieldValue, upstreamHeaderFault } from "#shared/upstream-headers.ts";
+import type { UpstreamCredential } from "#control-plane/accounts/upstream-credentials.ts";
+import { accountOr404 } from "./found.ts";
+import { operation } from "./operation.ts";
+import { reject } from "./problems.ts";
+import { IdParams, nullable, pageOf, strict, Time } from "./schemas.ts";
+import type { Services } from "./services.ts";
+
+const Params = Type.Object({
+  ...IdParams.properties,
+  upstream: Type.String({ minLength: 1, maxLength: 64 }),
+  header: Type.String({ minLength: 1, maxLength: 64 }),
+});
+const Body = Type.Object({ value: Type.String({ minLength: 1, maxLength: 4096 }) }, strict);
+const Answer = Type.Object({
+  upstream: Type.String(),
+  header: Type.String(),
+  masked: nullable(Type.String()),
+  createdAt: Time,
+});
+const TAG = "Upstream credentials";
+
+const list = operation(
+  { id: "listUpstreamCredentials", summary: "List what is sent to upstreams in the account's name", tag: TAG },
+  { params: IdParams },
+  { 200: pageOf(Answer) },
+);
+const set = operation(
+  { id: "setUpstreamCredential", summary: "Send this header to an upstream in the account's name", tag: TAG },
+  { params: Params, body: Body },
+  { 200: Answer },
+);
+const remove = operation(
+  { id: "removeUpstreamCredential", summary: "Stop sending a header in the account's name", tag: TAG },
+  { params: Params },
+  { 200: Type.Object({ upstream: Type.String(), header: Type.String() }) },
+);
+
+export function registerUpstreamCredentials(plain: FastifyInstance, services: Services): void {
+  const app = plain.withTypeProvider<TypeBoxTypeProvider>();
+  const path = "/admin/accounts/:id/upstream-credentials";
+  app.get(path, list, async (request) => {
+    const { id } = await accountOr404(services, request.params.id);
+    return { data: (await services.upstreamCredentials.list(id)).map(view), nextCursor: null };
+  });
+  app.put(`${path}/:upstream/:header`, set, async (request) => {
+    const { upstream, header } = request.params;
+    const { id: account } = await accountOr404(services, request.params.id);
+    if (!Object.hasOwn(services.settings().upstreams, upstream))
+      reject("not_found", "upstream:name", `No upstream ${upstream} in the configuration`);
+    const name = header.toLowerCase();
+    const fault = upstreamHeaderFault(name);
+    if (fault !== null) reject("malformed_request", "schema:params/header", fault);
+    const { value } = request.body;
+    if (!isFieldValue(value))
+      reject(
+        "malformed_request",
+        "schema:body/value",
+        "Expected a field value: printable ASCII, no blanks at its ends",
+      );
+    return view(await services.upstreamCredentials.set({ account, upstream, header: name }, value));
+  });
+  app.delete(`${path}/:upstream/:header`, remove, async (request) => {
+    const { upstream } = request.params;
+    const { id: account } = await accountOr404(services, request.params.id);
+    const header = request.params.header.toLowerCase();
+    if (!(await services.upstreamCredentials.remove({ account, upstream, header })))
+      reject("not_found", "upstream-credential:name", `No credential for ${header} of ${upstream}`);
+    return { upstream, header };
+  });
+}
+
+function view({ upstream, header, masked, createdAtMs }: UpstreamCredential): Record<string, unknown> {
+  return { upstream, header, masked, createdAt: rfc3339(createdAtMs) };
+}
