@@ -13,6 +13,7 @@ import { createTable } from "#shared/shared-table.ts";
 import { CreditGrants } from "#control-plane/credits/grants.ts";
 import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
+import { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import { AccountLife } from "#control-plane/accounts/account-life.ts";
 import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
@@ -135,14 +136,17 @@ export class Foundation {
     this.grants = new CreditGrants({ db, audit, counters, planGrants, announce: announceAccount });
     const { grants, slotsBuffer: slots } = this;
     this.secrets = new Secrets({ db, audit, keys: opened.sealingKeys, log });
-    this.planTerms = new PlanTerms({ db, audit, announce, regrant: (id) => grants.usable(id) });
+    this.planTerms = new PlanTerms({ db, audit, announce });
     const keys = new ApiKeys(db, audit, pepper, announce);
+    const list = new AccountList(db, settings);
+    const life = new AccountLife(db, audit, announce);
     this.services = {
       settings,
       log,
       accounts,
-      accountList: new AccountList(db, settings),
-      accountLife: new AccountLife(db, audit, announce),
+      accountList: list,
+      accountLife: life,
+      accountBulk: new AccountBulk({ db, audit, announce, list, life, grants }),
       keys,
       keySets: this.keySets,
       audit,

@@ -16,6 +16,7 @@ export interface AdminRoute {
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("accounts.list", "GET", "/admin/accounts", "accounts:list"),
   on("accounts.create", "POST", "/admin/accounts", "accounts:create"),
+  on("accounts.bulk", "POST", "/admin/accounts/bulk", "accounts:bulk"),
   on("accounts.show", "GET", "/admin/accounts/{id}", "accounts:read"),
   on("accounts.update", "PATCH", "/admin/accounts/{id}", "accounts:update"),
   on("accounts.delete", "DELETE", "/admin/accounts/{id}", "accounts:delete"),

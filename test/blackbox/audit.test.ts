@@ -61,6 +61,11 @@ const CHANGES: Readonly<
     await operator.call("PATCH", `/admin/accounts/${account}`, { state: "active" });
     return ["account.activated", account];
   },
+  "POST /admin/accounts/bulk": async (account) => {
+    const wish = { filter: { ids: [account] }, action: "extendTrial", extendTrial: "1d" };
+    await operator.call("POST", "/admin/accounts/bulk", { ...wish, dryRun: false, expected: 1 });
+    return ["accounts.bulk", "accounts"];
+  },
   "POST /admin/accounts/{id}/suspend": async (account) => {
     await operator.call("POST", `/admin/accounts/${account}/suspend`);
     return ["account.suspended", account];

@@ -86,10 +86,10 @@ export class AccountList {
   }
 
   /** In the order of their creation, at most `count`. Within a transaction of the caller. */
-  async idsWithin(trx: Database, filter: AccountFilter, count: number): Promise<readonly string[]> {
-    const found = sql<{ id: string }>`SELECT id FROM ${FILTERED}
-      WHERE ${all(this.#conditions(filter))} ORDER BY created_at, id LIMIT ${count}`;
-    return (await found.execute(trx)).rows.map(({ id }) => id);
+  async within(trx: Database, filter: AccountFilter, count: number): Promise<readonly Account[]> {
+    const ids = sql`SELECT id FROM ${FILTERED} WHERE ${all(this.#conditions(filter))} ORDER BY created_at, id LIMIT ${count}`;
+    const found = sql<AccountRow>`SELECT * FROM accounts WHERE id IN (${ids}) ORDER BY created_at, id`;
+    return (await found.execute(trx)).rows.map(toAccount);
   }
 
   #conditions({ search, state, plan, ids }: AccountFilter): readonly Condition[] {

@@ -19,8 +19,6 @@ export interface PlanTermsParts {
   readonly db: Database;
   readonly audit: AuditLog;
   readonly announce: Announce;
-  /** Another plan grants other credits. */
-  readonly regrant: (account: string) => Promise<unknown>;
 }
 
 export class PlanTerms {
@@ -32,12 +30,11 @@ export class PlanTerms {
     this.#writer = new AccountWriter(parts.db);
   }
 
-  /** Ends what is over. In force when it resolves. */
+  /** Ends what is over. In force when it resolves; what credits the next plan grants is seen to when the account is seen next. */
   async tick(): Promise<void> {
     for (;;) {
       const ended = await this.#endSome(wallMs());
       if (ended.length > 0) await this.#parts.announce({ kind: "batch", accounts: ended, keys: [] });
-      for (const account of ended) await this.#parts.regrant(account);
       if (ended.length < STEP) return;
     }
   }

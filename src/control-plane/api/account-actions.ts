@@ -1,10 +1,10 @@
 /** What operators do to an account by name: suspend, activate, delete, restore. Main thread. In force on the next request. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Account } from "#control-plane/accounts/account.ts";
 import { AccountAnswer, ReasonBody } from "./account-schemas.ts";
 import { accountOr404 } from "./found.ts";
-import { operation } from "./operation.ts";
+import { bodyOptional, operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -35,19 +35,15 @@ const restore = operation({ id: "restoreAccount", summary: "Take back a deletion
 export function registerAccountActions(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   const { accounts, accountLife } = services;
-  // The body, with the reason, may be left out.
-  const preValidation = async (request: FastifyRequest) => {
-    request.body ??= {};
-  };
-  app.post("/admin/accounts/:id/suspend", { ...suspend, preValidation }, async (request) => {
+  app.post("/admin/accounts/:id/suspend", bodyOptional(suspend), async (request) => {
     const { id } = await accountOr404(services, request.params.id);
     return view(await accounts.change(id, { state: "suspended", reason: request.body.reason }), id);
   });
-  app.post("/admin/accounts/:id/activate", { ...activate, preValidation }, async (request) => {
+  app.post("/admin/accounts/:id/activate", bodyOptional(activate), async (request) => {
     const { id } = await accountOr404(services, request.params.id);
     return view(await accounts.change(id, { state: "active", reason: request.body.reason }), id);
   });
-  app.delete("/admin/accounts/:id", { ...remove, preValidation }, async (request) => {
+  app.delete("/admin/accounts/:id", bodyOptional(remove), async (request) => {
     const { id } = await accountOr404(services, request.params.id);
     return view(await accountLife.delete(id, request.body.reason ?? null), id);
   });

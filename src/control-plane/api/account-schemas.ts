@@ -2,7 +2,8 @@
 import Type from "typebox";
 import { ACCOUNT_SORTS } from "#control-plane/accounts/account-list.ts";
 import { UsageAnswer } from "./billing-answers.ts";
-import { name, nullable, pageOf, Page, strict, Time, time, word } from "./schemas.ts";
+import { GrantBody } from "./billing-schemas.ts";
+import { IdParams, name, nullable, pageOf, Page, strict, Time, time, word } from "./schemas.ts";
 
 /** As `accountView` makes it. */
 export const AccountAnswer = Type.Object(
@@ -102,3 +103,42 @@ export const AccountPatch = Type.Object(
 );
 
 export const ReasonBody = Type.Object({ reason: Type.Optional(reason) }, strict);
+
+const BULK_ACTIONS = ["suspend", "activate", "delete", "setPlan", "extendTrial", "grantCredits"] as const;
+
+/** Accounts in one go, unless more are asked for; and the most there can be. */
+const BULK_MAX = 10_000;
+const BULK_MAX_MAX = 100_000;
+
+export const BulkBody = Type.Object(
+  {
+    filter: Type.Object(
+      {
+        ...accountFilter,
+        ids: Type.Optional(Type.Array(IdParams.properties.id, { minItems: 1, maxItems: 10_000, uniqueItems: true })),
+      },
+      strict,
+    ),
+    action: Type.Enum([...BULK_ACTIONS]),
+    /** Of setPlan. */
+    plan: Type.Optional(plan),
+    ...planTerm,
+    extendTrial: Type.Optional(duration),
+    /** Of grantCredits. */
+    credits: Type.Optional(GrantBody),
+    reason: Type.Optional(reason),
+    dryRun: Type.Boolean({ default: true }),
+    /** What a dry run said in `matched`. */
+    expected: Type.Optional(Type.Integer({ minimum: 0 })),
+    max: Type.Integer({ minimum: 1, maximum: BULK_MAX_MAX, default: BULK_MAX }),
+  },
+  strict,
+);
+
+export const BulkAnswer = Type.Object({
+  matched: Type.Integer(),
+  changed: Type.Integer(),
+  dryRun: Type.Boolean(),
+  /** Ids of the first that change. */
+  sample: Type.Array(Type.String()),
+});

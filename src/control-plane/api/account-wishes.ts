@@ -34,7 +34,7 @@ export function wishOf(patch: Patch, settings: Settings): (account: Account) => 
  * The plan, for how long, and what comes after. A plan without a term is had for good, and a term without a plan is one of the plan
  * that the account has.
  */
-function termOf(asked: Term, settings: Settings): (account: Account) => AccountWish {
+export function termOf(asked: Term, settings: Settings): (account: Account) => AccountWish {
   const { plan, planDuration, planUntil, planAfter } = asked;
   checkPlan(settings, plan, "account:plan");
   checkPlan(settings, planAfter, "account:plan-after");
@@ -52,7 +52,7 @@ function termOf(asked: Term, settings: Settings): (account: Account) => AccountW
 }
 
 /** An extension counts from the end of the trial, or from now when it is over. */
-function trialOf({ trialUntil, extendTrial }: Pick<Patch, "trialUntil" | "extendTrial">) {
+export function trialOf({ trialUntil, extendTrial }: Pick<Patch, "trialUntil" | "extendTrial">) {
   if (trialUntil !== undefined && extendTrial !== undefined)
     reject("malformed_request", "account:trial-until", "Expected trialUntil or extendTrial, got both");
   const untilMs = untilOf(trialUntil, "account:trial-until");

@@ -9,6 +9,7 @@ import type { Actor } from "#control-plane/audit/acting.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAccountActions } from "./account-actions.ts";
+import { registerAccountBulk } from "./accounts-bulk.ts";
 import { registerAccounts } from "./accounts-admin.ts";
 import { registerAudit } from "./audit-api.ts";
 import type { AdminToken } from "./admin-token.ts";
@@ -85,6 +86,7 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
 export function registerAdminEndpoints(app: FastifyInstance, services: Services): void {
   registerAccounts(app, services);
   registerAccountActions(app, services);
+  registerAccountBulk(app, services);
   registerAdminKeys(app, services);
   registerUsers(app, services);
   registerUserSessions(app, services);

@@ -92,7 +92,7 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
   });
   app.post("/admin/accounts/:id/credits", giveGrant, async (request, reply) => {
     const { id } = await liveAccount(services, request.params.id);
-    const { grant, made } = await services.grants.give(id, wishOf(request.body));
+    const { grant, made } = await services.grants.give(id, grantWishOf(request.body));
     return reply.code(made ? 201 : 200).send(grantView(grant));
   });
   app.delete("/admin/credits/:id", voidGrant, async (request) => {
@@ -107,7 +107,8 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
   );
 }
 
-function wishOf(body: Static<typeof GrantBody>): GrantWish {
+/** What a body asks for; refuses times that make no sense. */
+export function grantWishOf(body: Static<typeof GrantBody>): GrantWish {
   const { startsAt, expiresAt, idempotencyKey, note, amount, priority, source } = body;
   const startMs = isGiven(startsAt) ? timeOf(startsAt, "credits:startsAt") : null;
   const expiresMs = isGiven(expiresAt) ? timeOf(expiresAt, "credits:expiresAt") : null;

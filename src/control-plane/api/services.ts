@@ -1,6 +1,7 @@
 /** What the endpoints work with. Main thread. */
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
+import type { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
@@ -23,6 +24,7 @@ export interface Services extends UserServices {
   readonly accounts: Accounts;
   readonly accountList: AccountList;
   readonly accountLife: AccountLife;
+  readonly accountBulk: AccountBulk;
   readonly keys: ApiKeys;
   readonly keySets: IssuerKeySets;
   readonly usage: UsageParts;

@@ -3,6 +3,7 @@
  * What is burnt is counted by the ledger alone (`credit_grants.used`) and live in shared memory; the larger one is the truth.
  * Not here: what plans grant by themselves (`plan-credits.ts`), and burning (`data-plane/`, `metering/`).
  */
+import type { Statement } from "better-sqlite3";
 import type { Selectable } from "kysely";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { type CreditGrant, isUsable } from "#core/credits.ts";
@@ -11,8 +12,8 @@ import { LIFETIME_END_MS } from "#core/windows.ts";
 import { grantCounterName } from "#shared/counter-shapes.ts";
 import type { CounterKey, CounterTable } from "#shared/counter-table.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
-import type { AuditLog } from "#control-plane/audit/audit-log.ts";
-import type { Database } from "#control-plane/store/database.ts";
+import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
+import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import type { CreditGrantsTable } from "#control-plane/store/tables.ts";
 
 export type GrantRow = Selectable<CreditGrantsTable>;
@@ -53,14 +54,22 @@ export interface GrantsParts {
   readonly announce: (account: string) => Promise<void>;
 }
 
+const INSERT = `INSERT INTO credit_grants (
+    id, account, amount, used, priority, start_ms, expires_ms, created_ms, source, note, voided_ms, once
+  ) VALUES (
+    @id, @account, @amount, @used, @priority, @start_ms, @expires_ms, @created_ms, @source, @note, @voided_ms, @once
+  ) ON CONFLICT (account, once) DO NOTHING`;
+
 /** A clock that jumped back must find the grants that were not over then. */
 const KEEP_MS = 26 * 3_600_000;
 
 export class CreditGrants {
   readonly #parts: GrantsParts;
+  readonly #insertRow: Statement<unknown[]>;
 
   constructor(parts: GrantsParts) {
     this.#parts = parts;
+    this.#insertRow = connectionOf(parts.db).prepare(INSERT);
   }
 
   /** Grants of the account that are not used up and not over, in no order; those that start later too. Its plan's are made when they are missing. */
@@ -88,22 +97,7 @@ export class CreditGrants {
 
   /** `made` false: the idempotency key was used for the same wish before. Throws `ConflictError` when it was for another. */
   async give(account: string, wish: GrantWish): Promise<{ readonly grant: GrantState; readonly made: boolean }> {
-    const now = wallMs();
-    const once = wish.idempotencyKey === null ? null : `key:${wish.idempotencyKey}`;
-    const row: GrantRow = {
-      id: newId("grant"),
-      account,
-      amount: wish.amount,
-      used: 0,
-      priority: wish.priority,
-      start_ms: wish.startMs ?? now,
-      expires_ms: wish.expiresMs,
-      created_ms: now,
-      source: wish.source,
-      note: wish.note,
-      voided_ms: null,
-      once,
-    };
+    const row = rowOf(account, wish);
     if (!(await this.#insert(row))) return { grant: this.state(await this.#same(row, wish)), made: false };
     await this.#parts.announce(account);
     return { grant: this.state(row), made: true };
@@ -111,19 +105,24 @@ export class CreditGrants {
 
   /** False: its key was used before. */
   #insert(row: GrantRow): Promise<boolean> {
-    const { id, account, amount, priority, source, note } = row;
     return this.#parts.db.transaction().execute(async (trx) => {
-      const result = await trx
-        .insertInto("credit_grants")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["account", "once"]).doNothing())
-        .executeTakeFirst();
-      if (result.numInsertedOrUpdatedRows !== 1n) return false;
-      const expiresAt = row.expires_ms === null ? null : rfc3339(row.expires_ms);
-      const after = { amount, priority, source, note, startsAt: rfc3339(row.start_ms), expiresAt };
-      await this.#parts.audit.write(trx, { action: "credits.granted", target: id, account, before: null, after });
-      return true;
+      const deed = this.#insertWithin(row);
+      if (deed !== null) await this.#parts.audit.write(trx, deed);
+      return deed !== null;
     });
+  }
+
+  /** Gives within a transaction of the caller, who writes the deed down and announces; null: the account had one with this key before. */
+  giveWithin(account: string, wish: GrantWish): Deed | null {
+    return this.#insertWithin(rowOf(account, wish));
+  }
+
+  #insertWithin(row: GrantRow): Deed | null {
+    if (this.#insertRow.run(row).changes !== 1) return null;
+    const { id, account, amount, priority, source, note } = row;
+    const expiresAt = row.expires_ms === null ? null : rfc3339(row.expires_ms);
+    const after = { amount, priority, source, note, startsAt: rfc3339(row.start_ms), expiresAt };
+    return { action: "credits.granted", target: id, account, before: null, after };
   }
 
   /** The grant the key was used for before, when it says the same. */
@@ -212,6 +211,25 @@ export class CreditGrants {
     if (isOver) return { row, used, remaining: 0, state: "expired" };
     return { row, used, remaining: left, state: isUsable(toGrant(row), now) ? "active" : "scheduled" };
   }
+}
+
+/** The row of a new grant. */
+function rowOf(account: string, wish: GrantWish): GrantRow {
+  const now = wallMs();
+  return {
+    id: newId("grant"),
+    account,
+    amount: wish.amount,
+    used: 0,
+    priority: wish.priority,
+    start_ms: wish.startMs ?? now,
+    expires_ms: wish.expiresMs,
+    created_ms: now,
+    source: wish.source,
+    note: wish.note,
+    voided_ms: null,
+    once: wish.idempotencyKey === null ? null : `key:${wish.idempotencyKey}`,
+  };
 }
 
 /** Credits burnt and set aside: live, or what the ledger has where nothing is live. */
