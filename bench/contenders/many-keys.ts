@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "#core/ids.ts";
 import { keyHash } from "#core/key-hash.ts";
-import { maskedKey, newKey } from "#core/key-format.ts";
+import { maskedKey, newKey, STANDARD_FORMAT } from "#core/key-format.ts";
 import { connectionOf, openDatabase } from "#control-plane/store/database.ts";
 import { pepperOf } from "#control-plane/store/pepper.ts";
 
@@ -47,7 +47,7 @@ export async function stockKeys(
   let accountId = "";
   for (let n = 0; n < count; n++) {
     if (n % KEYS_FOR_EACH_ACCOUNT === 0) account.run((accountId = newId("acct")), `customer-${n}`, now);
-    const secret = newKey("tg", "live");
+    const secret = newKey(STANDARD_FORMAT, "live");
     key.run(newId("key"), accountId, keyHash(secret, pepper), maskedKey(secret), now);
     if (Math.floor(n / together) % every === 0 && lines.length < listed) lines.push(`Bearer ${secret}`);
   }

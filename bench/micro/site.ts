@@ -8,7 +8,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { loadSettings } from "#config/load.ts";
 import { keyHash } from "#core/key-hash.ts";
-import { newKey } from "#core/key-format.ts";
+import { newKey, STANDARD_FORMAT } from "#core/key-format.ts";
 import { Gate } from "#data-plane/gate.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
@@ -62,7 +62,7 @@ export class BenchSite implements Disposable {
   readonly saturation = new Saturation();
   readonly room = new ClientRoom(Infinity, this.metrics, this.refusals);
   /** A key that the control plane knows, and its record. */
-  readonly key = newKey("tg", "live");
+  readonly key = newKey(STANDARD_FORMAT, "live");
   readonly record: KeyRecord;
 
   /** `yaml`: a whole gateway.yaml. `roles` of the key. `journalled` false leaves out the encoding and the write of charges. */

@@ -22,10 +22,10 @@ export async function demoKey(gateway: Gateway): Promise<string> {
   const account = await accounts.getOrCreate(ACCOUNT);
   if (account === null) throw new Error("The demo account cannot be made");
   const roles = Object.hasOwn(settings().roles, ROLE) ? [ROLE] : [];
-  const made = await keys.create(identity.keys.brand, {
+  const made = await keys.create(identity.keys.format, {
     accountId: account.id,
     name: "demo",
-    env: "test",
+    env: identity.keys.environments.includes("test") ? "test" : (identity.keys.environments[0] ?? "live"),
     roles,
     scopes: null,
     limits: null,

@@ -99,16 +99,20 @@ function accountOf(view: Json): AccountRecord {
   return { ...unknown, ...view } as unknown as AccountRecord;
 }
 
-function lookedUp({ key, account }: Json): { readonly key: KeyRecord; readonly account: AccountRecord } {
-  const view = key as Json;
-  const expiresAtMs = typeof view.expiresAt === "string" ? Date.parse(view.expiresAt) : null;
+function lookedUp({ key, account, retiresAt }: Json): { readonly key: KeyRecord; readonly account: AccountRecord } {
+  const { id, account: accountId, roles, scopes, enabled, routes, methods, addresses, ...view } = key as Json;
   const record = {
-    id: view.id,
-    accountId: view.account,
-    roles: view.roles,
-    scopes: view.scopes,
-    expiresAtMs,
+    id,
+    accountId,
+    roles,
+    scopes,
+    expiresAtMs: msOrNull(view.expiresAt),
     revoked: view.revokedAt !== null,
+    enabled,
+    retiresAtMs: msOrNull(retiresAt),
+    narrowing: { routes, methods, addresses },
+    // Rates and quotas of the key's own are no part of the story.
+    limits: null,
   };
   return { key: record as KeyRecord, account: accountOf(account as Json) };
 }
@@ -122,6 +126,10 @@ function userOf(view: Json): UserRecord {
   const notBeforeMs = typeof from === "string" ? Date.parse(from) : null;
   const record = { id, externalId, state, notBeforeMs, deniedSessions: [], members: Object.fromEntries(members) };
   return record as UserRecord;
+}
+
+function msOrNull(time: unknown): number | null {
+  return typeof time === "string" ? Date.parse(time) : null;
 }
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {

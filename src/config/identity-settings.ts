@@ -1,4 +1,5 @@
 /** Settings of how callers are identified: `identity` of the file. Pure; part of `settings.ts`. */
+import type { KeyEnvironment, KeyFormat } from "#core/key-format.ts";
 import type { WindowKind } from "#core/windows.ts";
 
 export interface IdentitySettings {
@@ -10,7 +11,12 @@ export interface IdentitySettings {
 }
 
 export interface KeySettings {
-  readonly brand: string;
+  /** Of new keys. */
+  readonly format: KeyFormat;
+  /** Others that are taken too. */
+  readonly accept: readonly KeyFormat[];
+  /** Keys of others are refused. */
+  readonly environments: readonly KeyEnvironment[];
   readonly headers: readonly string[];
   /** Windows in which every meter is counted for each key, so that keys can have quotas of their own. */
   readonly quotaWindows: readonly WindowKind[];

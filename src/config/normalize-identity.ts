@@ -1,5 +1,6 @@
 /** How callers are identified, with every default filled. Main thread. */
 import path from "node:path";
+import { KEY_ENVIRONMENTS, type KeyFormat, STANDARD_FORMAT } from "#core/key-format.ts";
 import { durationMs } from "./normalize-values.ts";
 import { PRESETS } from "./issuer-presets.ts";
 import { issuerClaim, keySetAddress } from "./rules-identity.ts";
@@ -12,7 +13,9 @@ export function normalizeIdentity(identity: IdentityPart, folder: string): Ident
   return {
     issuers: issuers.map((issuer) => normalizeIssuer(issuer, folder)),
     keys: {
-      brand: keys.brand ?? "tg",
+      format: keyFormat(keys),
+      accept: (keys.accept ?? []).map(keyFormat),
+      environments: keys.environments ?? KEY_ENVIRONMENTS,
       headers: keys.headers ?? ["authorization", "x-api-key"],
       quotaWindows: keys.quotaWindows ?? [],
     },
@@ -22,6 +25,15 @@ export function normalizeIdentity(identity: IdentityPart, folder: string): Ident
       quotaWindows: members.quotaWindows ?? [],
     },
     accountHeader,
+  };
+}
+
+function keyFormat({ brand, kind, length, checksum }: Partial<KeyFormat>): KeyFormat {
+  return {
+    brand: brand ?? STANDARD_FORMAT.brand,
+    kind: kind ?? STANDARD_FORMAT.kind,
+    length: length ?? STANDARD_FORMAT.length,
+    checksum: checksum ?? STANDARD_FORMAT.checksum,
   };
 }
 

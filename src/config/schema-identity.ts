@@ -1,5 +1,6 @@
 /** The shape of `gateway.yaml`: issuers of tokens, and API keys. See `schema.ts`. Pure. */
 import Type from "typebox";
+import { KEY_ENVIRONMENTS, STANDARD_FORMAT } from "#core/key-format.ts";
 import { WINDOW_KINDS } from "#core/windows.ts";
 import { duration, name, names, oneOf, strict } from "./schema-parts.ts";
 
@@ -130,6 +131,39 @@ const quotaWindows = (whose: string) =>
     }),
   );
 
+const keyFormat = {
+  brand: Type.Optional(
+    Type.String({
+      pattern: "^[a-z][a-z0-9]{0,15}$",
+      description: "First part of every API key.",
+      default: STANDARD_FORMAT.brand,
+    }),
+  ),
+  kind: Type.Optional(
+    Type.String({
+      pattern: "^[a-z]{2,8}$",
+      description: "Second part of every API key.",
+      default: STANDARD_FORMAT.kind,
+    }),
+  ),
+  length: Type.Optional(
+    Type.Integer({
+      minimum: 28,
+      maximum: 128,
+      description:
+        "Letters and digits after the environment, the six of the checksum included: at 28 there are 130 random bits.",
+      default: STANDARD_FORMAT.length,
+    }),
+  ),
+  checksum: Type.Optional(
+    Type.Boolean({
+      description:
+        "Whether the last six characters are a checksum. Without one, every text of the right shape has to be looked up before it is refused.",
+      default: STANDARD_FORMAT.checksum,
+    }),
+  ),
+};
+
 const Members = Type.Object(
   {
     quotaWindows: quotaWindows("member"),
@@ -149,11 +183,21 @@ export const Identity = Type.Object(
     keys: Type.Optional(
       Type.Object(
         {
-          brand: Type.Optional(
-            Type.String({
-              pattern: "^[a-z][a-z0-9]{0,15}$",
-              description: "First part of every API key.",
-              default: "tg",
+          ...keyFormat,
+          accept: Type.Optional(
+            Type.Array(Type.Object(keyFormat, strict), {
+              maxItems: 20,
+              description:
+                "Other formats of keys that are taken, those keys had before the format was changed say. What is left out of one is as the defaults are.",
+              default: [],
+            }),
+          ),
+          environments: Type.Optional(
+            Type.Array(oneOf([...KEY_ENVIRONMENTS], ""), {
+              minItems: 1,
+              uniqueItems: true,
+              description: "Environments whose keys are taken and made here; keys of others are refused.",
+              default: [...KEY_ENVIRONMENTS],
             }),
           ),
           headers: Type.Optional(

@@ -29,6 +29,7 @@ export const PATTERN_WORDS: Readonly<Record<string, string>> = {
   [NAME]: "a name of letters, digits, _ . and - that starts with a letter, at most 64 characters",
   [SEALING_KEY]: "32 bytes as 64 hexadecimal digits or as base64",
   [ADDRESS]: "an address such as 127.0.0.1:8080, [::1]:8080 or :8080",
+  "^[a-z]{2,8}$": "2 to 8 lower-case letters",
   "^(/[A-Za-z0-9._~-]+)+$": "a path such as /_tollgate",
   "^sqlite:.+$": "sqlite:PATH, such as sqlite:data/tollgate.db",
   "^(https?://|file:).+$": "an http(s) URL or file:PATH",

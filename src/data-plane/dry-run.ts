@@ -9,7 +9,7 @@ import { fits } from "#core/limits.ts";
 import { keyFault } from "#shared/key-state.ts";
 import type { AccountRecord, KeyRecord, KeySets, TokenUser, UserRecord } from "#shared/principals.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
-import { type Credential, readCredential } from "#data-plane/identity/credentials.ts";
+import { type Credential, readCredential, textRefusal } from "#data-plane/identity/credentials.ts";
 import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
 import { accountOfOwner, userOfToken } from "#data-plane/identity/token-user.ts";
@@ -136,8 +136,7 @@ class Walk {
 
   async #identify({ route, head, target }: Asked): Promise<Principal | Refusal | null> {
     if (route.auth === "none") return null;
-    const { settings } = this.#runtime;
-    const credential = readCredential(head, target.query, settings.identity.keys);
+    const credential = readCredential(head, target.query, this.#runtime.keys);
     if (credential === null) {
       return route.auth === "optional"
         ? null
@@ -154,10 +153,11 @@ class Walk {
     return credential.kind === "key" ? this.#byKey(credential) : this.#byToken(credential);
   }
 
-  async #byKey({ text, wellFormed }: Credential): Promise<Principal | Refusal> {
+  async #byKey(credential: Credential): Promise<Principal | Refusal> {
     const { settings } = this.#runtime;
-    if (!wellFormed) return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
-    const found = await this.#parts.findKey(text);
+    const misfit = textRefusal(credential);
+    if (misfit !== null) return misfit;
+    const found = await this.#parts.findKey(credential.text);
     if (found === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
     const fault = keyFault(found.key, wallMs());
     if (fault !== null) return fault;

@@ -78,7 +78,7 @@ export class Gate {
   #identify(routed: Routed): Verdict | Promise<Verdict> {
     const { head, route, runtime, target } = routed;
     if (route.auth === "none") return this.#authorize(routed, null);
-    const credential = readCredential(head, target.query, runtime.settings.identity.keys);
+    const credential = readCredential(head, target.query, runtime.keys);
     if (credential !== null && "code" in credential) return refusedAt(credential, routed);
     const principal = this.#parts.identifier.identify(credential, route, runtime, head);
     return principal instanceof Promise

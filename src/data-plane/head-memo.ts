@@ -3,9 +3,8 @@
  * thought about once (as HPACK does for HTTP/2). Worker thread; each slot belongs to the phase named, which checks before it uses
  * what it kept that all it came from is still the same.
  */
-import type { IdentitySettings } from "#config/identity-settings.ts";
 import type { Refusal } from "#core/errors.ts";
-import type { Credential } from "#data-plane/identity/credentials.ts";
+import type { Credential, KeyReading } from "#data-plane/identity/credentials.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { Runtime } from "./runtime.ts";
@@ -22,7 +21,7 @@ export interface HeadMemo {
 }
 
 interface KnownCredential {
-  readonly settings: IdentitySettings["keys"];
+  readonly reading: KeyReading;
   /** The field it was read from; null: none. */
   readonly field: CredentialField | null;
   readonly credential: Credential | Refusal | null;

@@ -10,6 +10,7 @@ import { type BuiltinRoute, builtinRoutesOf } from "#shared/builtin-routes.ts";
 import { type CounterShape, shapesOf, usageOp } from "#shared/counter-shapes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
+import { type KeyReading, keyReading } from "#data-plane/identity/credentials.ts";
 import { compileRate } from "#data-plane/policy/rates.ts";
 import { compileConcurrency } from "#data-plane/policy/slots.ts";
 import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
@@ -28,6 +29,7 @@ export interface Runtime {
   readonly shapes: ReadonlyMap<string, readonly CounterShape[]>;
   readonly settings: Settings;
   readonly routes: Routes<CompiledRoute>;
+  readonly keys: KeyReading;
   readonly trustedProxies: BlockList;
   readonly traces: TraceIds;
 }
@@ -43,6 +45,7 @@ export function buildRuntime(snapshot: Snapshot, pools: Pools, control: Upstream
     shapes: shapesOf(settings),
     settings,
     routes: new Routes(settings.server.prefix, builtin, own),
+    keys: keyReading(settings.identity.keys),
     trustedProxies: addressSet(settings.server.trustedProxies),
     traces,
   });

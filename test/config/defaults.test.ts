@@ -29,7 +29,13 @@ test("every default of the smallest file", () => {
     store: { file: "/etc/tollgate/data/tollgate.db", dataDir: "/etc/tollgate/data", sealingKeys: [] },
     identity: {
       issuers: [],
-      keys: { brand: "tg", headers: ["authorization", "x-api-key"], quotaWindows: [] },
+      keys: {
+        format: { brand: "tg", kind: "sk", length: 38, checksum: true },
+        accept: [],
+        environments: ["live", "test", "dev"],
+        headers: ["authorization", "x-api-key"],
+        quotaWindows: [],
+      },
       members: { firstRoles: [], roles: [], quotaWindows: [] },
       accountHeader: null,
     },

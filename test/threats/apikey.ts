@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect } from "vitest";
-import { newKey } from "#core/key-format.ts";
+import { newKey, STANDARD_FORMAT } from "#core/key-format.ts";
 import { requestHead } from "#test/support/raw.ts";
 import { answered, bearer, get, getPrivate, malformed, passed, refused } from "./expectations.ts";
 import type { Case, Row } from "./runner.ts";
@@ -124,7 +124,7 @@ function wrongTexts(key: string): readonly Case[] {
     })),
     {
       what: "well formed and unknown",
-      send: getPrivate(`X-Api-Key: ${newKey("tg", "live")}`),
+      send: getPrivate(`X-Api-Key: ${newKey(STANDARD_FORMAT, "live")}`),
       expect: refused(401, "key:unknown"),
     },
     {

@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import { keyHash } from "#core/key-hash.ts";
-import { newKey } from "#core/key-format.ts";
+import { newKey, STANDARD_FORMAT } from "#core/key-format.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { digestOf } from "#data-plane/identity/credentials.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
@@ -59,7 +59,7 @@ const stranger = (number: number) => `tg_sk_live_stranger${number}`;
 
 async function strangersInProcess(): Promise<void> {
   const pepper = new Uint8Array(32);
-  const good = newKey("tg", "live");
+  const good = newKey(STANDARD_FORMAT, "live");
   const hash = keyHash(good, pepper);
   let asked = 0;
   const record: KeyRecord = {
@@ -129,7 +129,7 @@ async function strangersAtTheDoor(lane: Lane): Promise<void> {
   expect(await pass()).toEqual([200, 200]);
   const claims = { iss: jwks.issuer, aud: "api", exp: 4_000_000_000 };
   const kinds: readonly (readonly [string, (number: number) => string])[] = [
-    ["keys", () => requestHead("GET", "/x", [`X-Api-Key: ${newKey("tg", "live")}`])],
+    ["keys", () => requestHead("GET", "/x", [`X-Api-Key: ${newKey(STANDARD_FORMAT, "live")}`])],
     [
       "kids",
       (number) =>

@@ -4,7 +4,7 @@
  */
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
-import { maskedKey, newKey } from "#core/key-format.ts";
+import { type KeyFormat, maskedKey, newKey } from "#core/key-format.ts";
 import { keyHash } from "#core/key-hash.ts";
 import { currentActor } from "#control-plane/audit/acting.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
@@ -42,7 +42,7 @@ export interface KeyWithSecret {
 }
 
 export interface Rotation {
-  readonly brand: string;
+  readonly format: KeyFormat;
   /** How long the secrets from before stay good at most. */
   readonly overlapMs: number;
 }
@@ -64,8 +64,8 @@ export class ApiKeys {
   }
 
   /** The account must exist. */
-  async create(brand: string, wanted: NewApiKey): Promise<KeyWithSecret> {
-    const secret = newKey(brand, wanted.env);
+  async create(format: KeyFormat, wanted: NewApiKey): Promise<KeyWithSecret> {
+    const secret = newKey(format, wanted.env);
     const row = {
       id: newId("key"),
       account_id: wanted.accountId,
@@ -159,13 +159,13 @@ export class ApiKeys {
    * The same key with a new secret. The one it had stays good for `overlapMs`, and none from before for longer. null when there is no
    * such key. Throws `ConflictError` when it is revoked, or as many old secrets are good as are kept.
    */
-  async rotate(id: string, { brand, overlapMs }: Rotation, permit: Permit): Promise<KeyWithSecret | null> {
+  async rotate(id: string, { format, overlapMs }: Rotation, permit: Permit): Promise<KeyWithSecret | null> {
     const rotated = await this.#db.transaction().execute(async (trx) => {
       const key = await byId(trx, id);
       if (key === null) return null;
       permit(key, key);
       if (key.revoked) throw new ConflictError("A revoked key cannot be rotated");
-      const secret = newKey(brand, key.env);
+      const secret = newKey(format, key.env);
       const retiresMs = wallMs() + overlapMs;
       await this.#retire(trx, key, retiresMs);
       const masked = maskedKey(secret);

@@ -88,7 +88,12 @@ export const KeyAnswer = Type.Object({
 
 /** With the secret, shown once. */
 export const KeyWithSecretAnswer = Type.Object({ ...KeyAnswer.properties, key: Type.String() });
-export const KeyLookupAnswer = Type.Object({ key: KeyAnswer, account: AccountAnswer });
+export const KeyLookupAnswer = Type.Object({
+  key: KeyAnswer,
+  account: AccountAnswer,
+  /** Until when the secret is good that was asked for, where it is one that was replaced. */
+  retiresAt: nullable(Time),
+});
 
 export type NewKeyWish = Static<typeof OwnKeyBody>;
 export type KeyPatchWish = Static<typeof KeyPatch>;

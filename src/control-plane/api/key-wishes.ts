@@ -1,6 +1,7 @@
 /** From the body of a request about a key to what is made or changed: defaults, units, and names that have to be known. Main thread. */
 import { canonicalBlock } from "#core/addresses.ts";
 import { wallMs } from "#core/clock.ts";
+import type { KeyEnvironment } from "#core/key-format.ts";
 import { parseTime } from "#core/time-text.ts";
 import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
@@ -28,7 +29,7 @@ export function operatorKey(wish: NewKeyWish, accountId: string, settings: Setti
   return {
     accountId,
     name,
-    env: wish.env ?? "live",
+    env: environmentOf(wish, settings),
     roles,
     scopes: scopesOf(wish),
     expiresAtMs,
@@ -112,6 +113,14 @@ function checkedAddress(text: string, index: number): string {
     canonicalBlock(text) ??
     refuseAt(`body/addresses/${index}`, `Expected an IP address or a CIDR block, got "${text}": ${hint}`)
   );
+}
+
+function environmentOf({ env }: NewKeyWish, settings: Settings): KeyEnvironment {
+  const { environments } = settings.identity.keys;
+  const [first = "live"] = environments;
+  if (env === undefined) return environments.includes("live") ? "live" : first;
+  if (environments.includes(env)) return env;
+  return refuseAt("body/env", `Keys of ${env} are not taken here; there are ${environments.join(", ")}`);
 }
 
 function scopesOf({ scopes }: NewKeyWish): readonly string[] | null {

@@ -2,6 +2,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
+import { rfc3339 } from "#core/clock.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { accountOr404, liveAccount } from "./found.ts";
 import { checkHandOut } from "./hand-out.ts";
@@ -90,13 +91,14 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
     const settings = services.settings();
     const wanted = operatorKey(wish, account.id, settings);
     await checkHandOut(request, services, wanted.roles);
-    return withSecret(services, reply.code(201), await keys.create(settings.identity.keys.brand, wanted));
+    return withSecret(services, reply.code(201), await keys.create(settings.identity.keys.format, wanted));
   });
   app.post("/admin/keys/lookup", lookUpKey, async (request) => {
     const key = await keys.bySecret(request.body.key);
     if (key === null) reject("not_found", "key:unknown", "No key with this secret");
     const account = await accountOr404(services, key.accountId);
-    return { key: await shownKey(services, key), account: accountView(account) };
+    const retiresAt = key.retiresAtMs === null ? null : rfc3339(key.retiresAtMs);
+    return { key: await shownKey(services, key), account: accountView(account), retiresAt };
   });
   app.get("/admin/key-sets", showKeySets, async () => services.keySets.current());
   app.get("/admin/keys/:id", showKey, async (request) =>
@@ -111,7 +113,7 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
   app.post("/admin/keys/:id/rotate", bodyOptional(rotateKey), async (request, reply) => {
     const { id } = request.params;
     await checkKey(request, services, id);
-    const rotation = { brand: services.settings().identity.keys.brand, overlapMs: readOverlap(request.body.overlap) };
+    const rotation = { format: services.settings().identity.keys.format, overlapMs: readOverlap(request.body.overlap) };
     return withSecret(services, reply, (await keys.rotate(id, rotation, anybody)) ?? unknownKey(id));
   });
   app.delete("/admin/keys/:id", revokeKey, async (request) => {

@@ -67,7 +67,7 @@ export function registerOwnKeys(plain: FastifyInstance, services: Services): voi
   app.post("/api-keys", createKey, async (request, reply) => {
     const settings = services.settings();
     const wanted = ownKey(request.body, await ownerOf(request, services), settings);
-    const made = await keys.create(settings.identity.keys.brand, wanted);
+    const made = await keys.create(settings.identity.keys.format, wanted);
     return withSecret(services, reply.code(201), made);
   });
   app.get("/api-keys/:id", showKey, async (request) => {
@@ -90,7 +90,7 @@ export function registerOwnKeys(plain: FastifyInstance, services: Services): voi
   app.post("/api-keys/:id/rotate", bodyOptional(rotateKey), async (request, reply) => {
     const owner = await ownerOf(request, services);
     const { id } = request.params;
-    const rotation = { brand: services.settings().identity.keys.brand, overlapMs: readOverlap(request.body.overlap) };
+    const rotation = { format: services.settings().identity.keys.format, overlapMs: readOverlap(request.body.overlap) };
     const rotated = await keys.rotate(id, rotation, (key) => {
       if (key.accountId !== owner.accountId) unknownKey(id);
       // Who gets the secret may what the key may.

@@ -4,8 +4,8 @@
  */
 import { hash } from "node:crypto";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { isWellFormedKey, looksLikeKey } from "#core/key-format.ts";
-import type { IdentitySettings } from "#config/identity-settings.ts";
+import { KeyFormats } from "#core/key-format.ts";
+import type { KeySettings } from "#config/identity-settings.ts";
 import type { CredentialField } from "#data-plane/head-memo.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 
@@ -14,36 +14,43 @@ export interface Credential {
   readonly text: string;
   /** SHA-256 of the text: what it is remembered by. */
   readonly digest: string;
-  /** A key's shape and checksum; true of a token. */
-  readonly wellFormed: boolean;
+  /** Why a key's text can be none of this gateway; null of a token. */
+  readonly fault: ReturnType<KeyFormats["fault"]>;
+}
+
+/** How keys are read by the settings, made ready once. */
+export interface KeyReading {
+  /** Names of the fields that may carry one, in lower case. */
+  readonly headers: readonly string[];
+  readonly formats: KeyFormats;
+}
+
+export function keyReading({ headers, format, accept, environments }: KeySettings): KeyReading {
+  return { headers, formats: new KeyFormats([format, ...accept], environments) };
 }
 
 const QUERY_CREDENTIAL = /(?:^|&)(?:api_?key|access_token)=/i;
 
 /** The credential, null when there is none, or why it cannot be taken. */
-export function readCredential(
-  head: RequestHead,
-  query: string,
-  settings: IdentitySettings["keys"],
-): Credential | Refusal | null {
+export function readCredential(head: RequestHead, query: string, reading: KeyReading): Credential | Refusal | null {
   if (query !== "" && QUERY_CREDENTIAL.test(query)) {
     return refuse("malformed_request", "credential:query", "Credentials in the query string are refused: use a header");
   }
   const { memo } = head;
-  if (memo.credential?.settings !== settings) rememberCredential(head, settings);
+  if (memo.credential?.reading !== reading) rememberCredential(head, reading);
   return memo.credential?.credential ?? null;
 }
 
-function rememberCredential({ names, raw, memo }: RequestHead, settings: IdentitySettings["keys"]): void {
-  const field = credentialField(names, raw, settings);
+function rememberCredential({ names, raw, memo }: RequestHead, reading: KeyReading): void {
+  const field = credentialField(names, raw, reading);
   const before = memo.before?.credential;
-  if (field !== null && !("code" in field) && before?.settings === settings && isSame(before.field, field)) {
+  if (field !== null && !("code" in field) && before?.reading === reading && isSame(before.field, field)) {
     memo.credential = before;
     memo.caller = memo.before?.caller ?? null;
     return;
   }
-  if (field === null || "code" in field) memo.credential = { settings, field: null, credential: field };
-  else memo.credential = { settings, field, credential: credentialOf(field, settings) };
+  if (field === null || "code" in field) memo.credential = { reading, field: null, credential: field };
+  else memo.credential = { reading, field, credential: credentialOf(field, reading) };
 }
 
 function isSame(one: CredentialField | null, other: CredentialField): boolean {
@@ -54,7 +61,7 @@ function isSame(one: CredentialField | null, other: CredentialField): boolean {
 function credentialField(
   names: readonly string[],
   raw: readonly string[],
-  { headers }: IdentitySettings["keys"],
+  { headers }: KeyReading,
 ): CredentialField | Refusal | null {
   let found: CredentialField | null = null;
   for (let at = 0; at < names.length; at++) {
@@ -66,22 +73,30 @@ function credentialField(
   return found;
 }
 
-function credentialOf({ name, value }: CredentialField, keys: IdentitySettings["keys"]): Credential | Refusal {
+function credentialOf({ name, value }: CredentialField, keys: KeyReading): Credential | Refusal {
   return name === "authorization" ? readAuthorization(value, keys) : keyOf(value, keys);
 }
 
-function readAuthorization(value: string, keys: IdentitySettings["keys"]): Credential | Refusal {
+function readAuthorization(value: string, keys: KeyReading): Credential | Refusal {
   const match = /^bearer +([^ ].*)$/i.exec(value);
   const text = match?.[1];
   if (text === undefined)
     return refuse("credentials_invalid", "credential:scheme", "Authorization is not `Bearer` and a token or key");
-  if (!looksLikeKey(text, keys.brand)) return { kind: "jwt", text, digest: digestOf(text), wellFormed: true };
+  if (!keys.formats.claim(text)) return { kind: "jwt", text, digest: digestOf(text), fault: null };
   if (keys.headers.includes("authorization")) return keyOf(text, keys);
   return refuse("credentials_invalid", "credential:header", `Keys are sent in ${keys.headers.join(" or ")}`);
 }
 
-function keyOf(text: string, { brand }: IdentitySettings["keys"]): Credential {
-  return { kind: "key", text, digest: digestOf(text), wellFormed: isWellFormedKey(text, brand) };
+function keyOf(text: string, { formats }: KeyReading): Credential {
+  return { kind: "key", text, digest: digestOf(text), fault: formats.fault(text) };
+}
+
+/** Why a credential that claims to be a key is refused without a look; null: it has to be looked up. */
+export function textRefusal({ fault }: Credential): Refusal | null {
+  if (fault === null) return null;
+  return fault === "environment"
+    ? refuse("credentials_invalid", "key:environment", "This gateway takes no API keys of that environment")
+    : refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
 }
 
 /** Five times cheaper than the keyed hash of the store, and no secret stays in memory. */

@@ -10,7 +10,7 @@ import type { AccountRecord, KeyRecord, UserRecord } from "#shared/principals.ts
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
-import type { Credential } from "./credentials.ts";
+import { type Credential, textRefusal } from "./credentials.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 import { askedAccount, isOwn, memberAccount, NOT_OURS } from "./account-header.ts";
 import type { Directory, TokenOwner } from "./directory.ts";
@@ -83,8 +83,8 @@ export class Identifier {
   }
 
   #byKey(credential: Credential, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
-    if (!credential.wellFormed)
-      return refuse("credentials_invalid", "key:format", "Text is no API key of this gateway");
+    const fault = textRefusal(credential);
+    if (fault !== null) return fault;
     return after(this.#directory.key(credential.text, credential.digest), (key) => this.#withKey(key, look));
   }
 

@@ -8,7 +8,7 @@ import type { NewApiKey } from "#control-plane/accounts/api-key.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { type Database, openDatabase } from "#control-plane/store/database.ts";
-import { isWellFormedKey } from "#core/key-format.ts";
+import { KeyFormats, STANDARD_FORMAT } from "#core/key-format.ts";
 import type { Invalidation } from "#shared/messages.ts";
 import { UNNARROWED } from "#shared/principals.ts";
 
@@ -48,8 +48,8 @@ function wanted(part: Partial<NewApiKey> = {}): NewApiKey {
 }
 
 test("a new key is well formed, found by its secret and by nothing else", async () => {
-  const { key, secret } = await keys.create("tg", wanted({ scopes: ["read"], expiresAtMs: 5 }));
-  expect(isWellFormedKey(secret, "tg")).toBe(true);
+  const { key, secret } = await keys.create(STANDARD_FORMAT, wanted({ scopes: ["read"], expiresAtMs: 5 }));
+  expect(new KeyFormats([STANDARD_FORMAT], ["live"]).fault(secret)).toBeNull();
   expect(await keys.bySecret(secret)).toEqual(key);
   expect(key).toMatchObject({ accountId, roles: ["User"], scopes: ["read"], expiresAtMs: 5, revoked: false });
   expect(await keys.bySecret(`${secret}x`)).toBeNull();
@@ -57,19 +57,19 @@ test("a new key is well formed, found by its secret and by nothing else", async 
 });
 
 test("neither the secret nor its plain hash is on disk", async () => {
-  const { secret } = await keys.create("tg", wanted());
+  const { secret } = await keys.create(STANDARD_FORMAT, wanted());
   const files = readdirSync(root).map((file) => readFileSync(join(root, file), "latin1"));
   expect(files.filter((text) => text.includes(secret) || text.includes(secret.slice(-20)))).toEqual([]);
 });
 
 test("with another pepper no key is known", async () => {
-  const { secret } = await keys.create("tg", wanted());
+  const { secret } = await keys.create(STANDARD_FORMAT, wanted());
   const stranger = new ApiKeys(db, new AuditLog(db, PEPPER), Buffer.alloc(32, 8), () => Promise.resolve());
   expect(await stranger.bySecret(secret)).toBeNull();
 });
 
 test("a revoked key stays revoked since the first time, and each revoking is announced", async () => {
-  const { key, secret } = await keys.create("tg", wanted());
+  const { key, secret } = await keys.create(STANDARD_FORMAT, wanted());
   announced = [];
   const first = await keys.revoke(key.id, null);
   const second = await keys.revoke(key.id, accountId);
@@ -83,7 +83,7 @@ test("a revoked key stays revoked since the first time, and each revoking is ann
 });
 
 test("another account cannot revoke it, and is told no more than that there is none", async () => {
-  const { key, secret } = await keys.create("tg", wanted());
+  const { key, secret } = await keys.create(STANDARD_FORMAT, wanted());
   announced = [];
   expect(await keys.revoke(key.id, "acct_other")).toBeNull();
   expect(await keys.revoke("key_nobody", null)).toBeNull();
@@ -92,11 +92,11 @@ test("another account cannot revoke it, and is told no more than that there is n
 });
 
 test("a key of no account cannot be made", async () => {
-  await expect(keys.create("tg", wanted({ accountId: "acct_nobody" }))).rejects.toThrow("FOREIGN KEY");
+  await expect(keys.create(STANDARD_FORMAT, wanted({ accountId: "acct_nobody" }))).rejects.toThrow("FOREIGN KEY");
 });
 
 test("lists hold the keys of one account, page by page, each once", async () => {
-  const made = await Promise.all(Array.from({ length: 11 }, () => keys.create("tg", wanted())));
+  const made = await Promise.all(Array.from({ length: 11 }, () => keys.create(STANDARD_FORMAT, wanted())));
   const first = await keys.list({ accountId }, 6, null);
   const rest = await keys.list({ accountId }, 6, first.at(-1)?.id ?? null);
   const listed = [...first, ...rest].map(({ id }) => id);

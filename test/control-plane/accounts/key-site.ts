@@ -1,4 +1,5 @@
 /** API keys on a real store of their own: one account, and everything that is announced. */
+import { STANDARD_FORMAT } from "#core/key-format.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,7 +50,7 @@ export async function openKeySite(): Promise<KeySite> {
     keys,
     account,
     announced,
-    key: (part = {}) => keys.create("tg", { ...wish, ...part }),
+    key: (part = {}) => keys.create(STANDARD_FORMAT, { ...wish, ...part }),
     async [Symbol.asyncDispose]() {
       await db.destroy();
       rmSync(root, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 /** Reported usage: what counts, what does not and why, each once, whatever is sent again, and never what has not happened. */
+import { STANDARD_FORMAT } from "#core/key-format.ts";
 import { UNNARROWED } from "#shared/principals.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -86,9 +87,9 @@ test("key, user and route of an event are those of its usage", async () => {
     limits: null,
     narrowing: UNNARROWED,
   } as const;
-  const { key } = await site.services.keys.create("tg", { accountId: account.id, ...wish });
+  const { key } = await site.services.keys.create(STANDARD_FORMAT, { accountId: account.id, ...wish });
   const other = await site.account("B");
-  const foreign = await site.services.keys.create("tg", { accountId: other.id, ...wish });
+  const foreign = await site.services.keys.create(STANDARD_FORMAT, { accountId: other.id, ...wish });
   const named = { value: 2, key: key.id, user: "u1", route: "batch" };
   expect(await outcomes(site, event(named), event({ key: "key_none" }), event({ key: foreign.key.id }))).toEqual([
     "accepted",
