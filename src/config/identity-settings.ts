@@ -18,6 +18,8 @@ export interface KeySettings {
   /** Keys of others are refused. */
   readonly environments: readonly KeyEnvironment[];
   readonly headers: readonly string[];
+  /** `retrievable`: secrets are also kept sealed, and can be shown again. */
+  readonly storage: "hash" | "retrievable";
   /** Windows in which every meter is counted for each key, so that keys can have quotas of their own. */
   readonly quotaWindows: readonly WindowKind[];
 }

@@ -17,6 +17,7 @@ export function normalizeIdentity(identity: IdentityPart, folder: string): Ident
       accept: (keys.accept ?? []).map(keyFormat),
       environments: keys.environments ?? KEY_ENVIRONMENTS,
       headers: keys.headers ?? ["authorization", "x-api-key"],
+      storage: keys.storage ?? "hash",
       quotaWindows: keys.quotaWindows ?? [],
     },
     members: {

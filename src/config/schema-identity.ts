@@ -208,6 +208,13 @@ export const Identity = Type.Object(
               default: ["authorization", "x-api-key"],
             }),
           ),
+          storage: Type.Optional(
+            oneOf(
+              ["hash", "retrievable"],
+              "`hash`: of a key only its keyed hash is kept, and its secret is shown once. `retrievable`: secrets of keys made from then on are also kept, sealed, and can be shown again (`POST /api-keys/{id}/reveal`), which the audit log tells.",
+              "hash",
+            ),
+          ),
           quotaWindows: quotaWindows("key"),
         },
         { ...strict, description: "API keys." },

@@ -20,6 +20,7 @@ import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
 import { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
+import { KeyReveal, keepSecrets } from "#control-plane/accounts/key-reveal.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
@@ -137,7 +138,8 @@ export class Foundation {
     const { grants, slotsBuffer: slots } = this;
     this.secrets = new Secrets({ db, audit, keys: opened.sealingKeys, log });
     this.planTerms = new PlanTerms({ db, audit, announce });
-    const keys = new ApiKeys(db, audit, pepper, announce);
+    const keep = keepSecrets(settings, this.secrets);
+    const keys = new ApiKeys({ db, audit, pepper, announce, keep });
     const list = new AccountList(db, settings);
     const life = new AccountLife(db, audit, announce);
     this.services = {
@@ -151,6 +153,7 @@ export class Foundation {
       keySets: this.keySets,
       audit,
       secrets: this.secrets,
+      reveal: new KeyReveal(db, audit, this.secrets),
       upstreamCredentials: new UpstreamCredentials({
         db,
         audit,

@@ -39,6 +39,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("keys.show", "GET", "/admin/keys/{id}", "keys:read"),
   on("keys.update", "PATCH", "/admin/keys/{id}", "keys:update"),
   on("keys.rotate", "POST", "/admin/keys/{id}/rotate", "keys:rotate"),
+  on("keys.reveal", "POST", "/admin/keys/{id}/reveal", "keys:reveal"),
   on("keys.revoke", "DELETE", "/admin/keys/{id}", "keys:revoke"),
   on("users.list", "GET", "/admin/users", "users:list"),
   on("users.create", "POST", "/admin/users", "users:create"),

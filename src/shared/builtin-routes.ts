@@ -30,6 +30,7 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   own("api-keys.show", "GET", "/api-keys/{id}"),
   own("api-keys.update", "PATCH", "/api-keys/{id}"),
   own("api-keys.rotate", "POST", "/api-keys/{id}/rotate"),
+  own("api-keys.reveal", "POST", "/api-keys/{id}/reveal"),
   own("api-keys.revoke", "DELETE", "/api-keys/{id}"),
   own("billing.status", "GET", "/billing/status"),
   own("billing.plans", "GET", "/billing/plans"),

@@ -8,7 +8,10 @@ import { makeKey } from "#test/support/jwt.ts";
 import { ADMIN_TOKEN, askJson, rows, sceneConfig, startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks(makeKey("ES256"));
-const identity = { issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] }] };
+const identity = {
+  keys: { storage: "retrievable" },
+  issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] }],
+};
 const plans = { free: { default: true }, pro: {} };
 const server = { workers: 2, adminToken: ADMIN_TOKEN };
 const config = { identity, plans, server };
@@ -131,6 +134,16 @@ const CHANGES: Readonly<
     const { body } = await own("/api-keys", secret, "POST", {});
     await own(`/api-keys/${text(body, "id")}/rotate`, secret, "POST", { overlap: "0s" });
     return ["key.rotated", text(body, "id")];
+  },
+  "POST /api-keys/{id}/reveal": async (_account, secret) => {
+    const { body } = await own("/auth/me", secret, "GET");
+    await own(`/api-keys/${text(body, "keyId")}/reveal`, secret, "POST");
+    return ["key.revealed", text(body, "keyId")];
+  },
+  "POST /admin/keys/{id}/reveal": async (account) => {
+    const { id } = await operator.key({ account });
+    await operator.call("POST", `/admin/keys/${id}/reveal`);
+    return ["key.revealed", id];
   },
   "PUT /billing/spend-cap": async (account, secret) => {
     await own("/billing/spend-cap", secret, "PUT", { units: { api_calls: 9 } });

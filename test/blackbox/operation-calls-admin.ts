@@ -46,4 +46,14 @@ export const ADMIN_CALLS: Calls = {
   reconcileUsage: once,
   listSealingKeys: once,
   rotateSealingKeys: once,
+  listUpstreamCredentials: ofBoss,
+  setUpstreamCredential: async ({ boss }) => [
+    { status: 200, params: { id: boss.account, upstream: "app", header: "x-token" }, body: { value: "v" } },
+  ],
+  removeUpstreamCredential: async ({ scene, boss }) => {
+    const path = `/admin/accounts/${boss.account}/upstream-credentials/app/x-other`;
+    await scene.operator.call("PUT", path, { value: "v" });
+    return [{ status: 200, params: { id: boss.account, upstream: "app", header: "x-other" } }];
+  },
+  revealKey: async ({ boss }) => [{ status: 200, params: { id: boss.id } }],
 };

@@ -45,6 +45,7 @@ export const OWN_CALLS: Calls = {
   getOpenApiDocument: once,
   getDocsPage: once,
   getMe: async ({ token }) => [{ status: 200 }, { status: 200, bearer: token("ada") }],
+  revealOwnKey: async ({ boss }) => [{ status: 200, params: { id: boss.id } }],
   getBillingStatus: once,
   listPlans: once,
   getUsage: async ({ token }) => [{ status: 200 }, { status: 200, bearer: token("ada") }],

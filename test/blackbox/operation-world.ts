@@ -73,7 +73,7 @@ export async function startOperationWorld(): Promise<OperationWorld> {
   const scene = await startScene({
     config: {
       server: { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true },
-      identity: { issuers: [issuer] },
+      identity: { issuers: [issuer], keys: { storage: "retrievable" } },
       roles: ROLES,
       meters: { api_calls: {}, minutes: {}, seats: { aggregate: "last" } },
       plans,

@@ -16,6 +16,8 @@ export interface ApiKey extends KeyRecord {
   /** When and from where it was last used, within seconds; null: it was not. */
   readonly usedAtMs: number | null;
   readonly usedFrom: string | null;
+  /** Its secret is kept, sealed, and can be shown again. */
+  readonly retrievable: boolean;
 }
 
 export interface NewApiKey {
@@ -102,6 +104,7 @@ export function toApiKey(row: Selectable<ApiKeysTable>, retiresAtMs: number | nu
     createdBy: row.created_by,
     usedAtMs: row.used_ms,
     usedFrom: row.used_ip,
+    retrievable: row.sealed !== null,
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * API keys: made, changed, rotated, revoked. Main thread. A secret is returned once, by what makes it, and kept only as its HMAC.
+ * API keys: made, changed, rotated, revoked. Main thread. A secret is returned once, by what makes it, and kept only as its HMAC,
+ * unless the file wants keys that can be shown again (`key-reveal.ts`).
  * Each change is one transaction with its entry in the audit log, and announced to the workers before it is answered.
  */
 import { rfc3339, wallMs } from "#core/clock.ts";
@@ -22,6 +23,7 @@ import {
   toApiKey,
 } from "./api-key.ts";
 import { ConflictError } from "./conflict.ts";
+import type { KeepSecret } from "./key-reveal.ts";
 import { type KeyFilter, keyPage, oldSecretsOf } from "./key-list.ts";
 
 /** What a new key begins with. */
@@ -29,7 +31,6 @@ const NEW_KEY = {
   enabled: 1,
   used_ms: null,
   used_ip: null,
-  sealed: null,
 } as const;
 
 /** Replaced secrets of one key that are kept; retired ones give way to new ones. */
@@ -50,17 +51,27 @@ export interface Rotation {
 /** Throws to refuse; asked within the transaction, so that nothing changes between question and deed. */
 export type Permit = (key: ApiKey, after: ApiKey) => void;
 
+export interface ApiKeysParts {
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly pepper: Uint8Array;
+  readonly announce: Announce;
+  readonly keep: KeepSecret;
+}
+
 export class ApiKeys {
   readonly #db: Database;
   readonly #pepper: Uint8Array;
   readonly #announce: Announce;
   readonly #audit: AuditLog;
+  readonly #keep: KeepSecret;
 
-  constructor(db: Database, audit: AuditLog, pepper: Uint8Array, announce: Announce) {
+  constructor({ db, audit, pepper, announce, keep }: ApiKeysParts) {
     this.#db = db;
     this.#audit = audit;
     this.#pepper = pepper;
     this.#announce = announce;
+    this.#keep = keep;
   }
 
   /** The account must exist. */
@@ -85,11 +96,16 @@ export class ApiKeys {
     };
     const { id, masked } = row;
     const deed = { action: "key.created", target: id, account: wanted.accountId };
-    await this.#db.transaction().execute(async (trx) => {
-      await trx.insertInto("api_keys").values(row).execute();
+    const sealed = await this.#db.transaction().execute(async (trx) => {
+      const kept = this.#keep(secret, id);
+      await trx
+        .insertInto("api_keys")
+        .values({ ...row, sealed: kept })
+        .execute();
       await this.#audit.write(trx, { ...deed, before: null, after: { masked, ...keyFacts(wanted) } });
+      return kept;
     });
-    return { key: toApiKey(row), secret };
+    return { key: toApiKey({ ...row, sealed }), secret };
   }
 
   /** The key with this secret, revoked ones and replaced secrets included. */
@@ -170,11 +186,12 @@ export class ApiKeys {
       await this.#retire(trx, key, retiresMs);
       const masked = maskedKey(secret);
       const hash = keyHash(secret, this.#pepper);
-      await trx.updateTable("api_keys").set({ hash, masked }).where("id", "=", id).execute();
+      const sealed = this.#keep(secret, id);
+      await trx.updateTable("api_keys").set({ hash, masked, sealed }).where("id", "=", id).execute();
       const after = { masked, oldRetiresAt: rfc3339(retiresMs) };
       const deed = { action: "key.rotated", target: id, account: key.accountId };
       await this.#audit.write(trx, { ...deed, before: { masked: key.masked }, after });
-      return { key: { ...key, masked }, secret };
+      return { key: { ...key, masked, retrievable: sealed !== null }, secret };
     });
     if (rotated !== null) await this.#announce({ kind: "key", id });
     return rotated;

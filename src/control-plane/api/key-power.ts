@@ -65,6 +65,12 @@ export function revocationRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refu
   return keyId === null || keyId === key.id ? null : beyond(power, key);
 }
 
+/** Why the caller may not read out the key's secret; null: they may. A key itself alone; a person keys that may no more than they do. */
+export function revealRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refusal | null {
+  if (keyId === null) return beyond(power, key);
+  return keyId === key.id ? null : refusal("reveal", "A key reads out no key but itself");
+}
+
 /**
  * Why the caller may not make `key` into `after`; null: they may. A key changes itself and lesser ones, to what may no more than it does;
  * a person any key of the account that may no more afterwards than before, or no more than they do.

@@ -83,6 +83,7 @@ export const KeyAnswer = Type.Object({
   revokedAt: nullable(Time),
   lastUsedAt: nullable(Time),
   lastUsedFrom: nullable(Type.String()),
+  retrievable: Type.Boolean(),
   oldSecrets: Type.Array(Type.Object({ masked: Type.String(), retiresAt: Time })),
 });
 
@@ -94,6 +95,8 @@ export const KeyLookupAnswer = Type.Object({
   /** Until when the secret is good that was asked for, where it is one that was replaced. */
   retiresAt: nullable(Time),
 });
+
+export const RevealedAnswer = Type.Object({ key: Type.String() });
 
 export type NewKeyWish = Static<typeof OwnKeyBody>;
 export type KeyPatchWish = Static<typeof KeyPatch>;

@@ -6,6 +6,7 @@ import type { KeyWithSecret } from "#control-plane/accounts/api-keys.ts";
 import { type KeyFilter, keyState } from "#control-plane/accounts/key-list.ts";
 import { accessOf } from "./key-wishes.ts";
 import { ownLimitsView } from "./own-limits.ts";
+import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";
 import { pageView } from "./views.ts";
 
@@ -29,6 +30,7 @@ function keyView(key: ApiKey, oldSecrets: readonly OldSecret[] = []): Record<str
     revokedAt: timeOrNull(key.revokedAtMs),
     lastUsedAt: timeOrNull(key.usedAtMs),
     lastUsedFrom: key.usedFrom,
+    retrievable: key.retrievable,
     oldSecrets: oldSecrets.map(({ masked, retiresAtMs }) => ({ masked, retiresAt: rfc3339(retiresAtMs) })),
   };
 }
@@ -53,7 +55,20 @@ export async function shownPage(
   return pageView(keys, limit, (key) => keyView(key, old.get(key.id)));
 }
 
-/** The only time the secret is shown; nothing on the way may keep it. */
+/** Nothing on the way may keep the secret. */
 export async function withSecret(services: Services, reply: FastifyReply, { key, secret }: KeyWithSecret) {
   return reply.header("cache-control", "no-store").send({ ...(await shownKey(services, key)), key: secret });
+}
+
+/** A secret that was kept. */
+export function revealed(reply: FastifyReply, secret: string) {
+  return reply.header("cache-control", "no-store").send({ key: secret });
+}
+
+export function unreadable(): never {
+  return reject(
+    "secret_unavailable",
+    "key:sealed",
+    "The secret of this key cannot be opened: its sealing key is missing",
+  );
 }

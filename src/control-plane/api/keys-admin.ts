@@ -14,9 +14,10 @@ import {
   KeyPage,
   KeyPatch,
   KeyWithSecretAnswer,
+  RevealedAnswer,
   RotateBody,
 } from "./key-schemas.ts";
-import { shownKey, shownPage, withSecret } from "./key-views.ts";
+import { revealed, shownKey, shownPage, unreadable, withSecret } from "./key-views.ts";
 import { operatorKey, readChange, readOverlap } from "./key-wishes.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { reject } from "./problems.ts";
@@ -65,6 +66,11 @@ const rotateKey = operation(
   },
   { params: IdParams, body: RotateBody },
   { 200: KeyWithSecretAnswer },
+);
+const revealKey = operation(
+  { id: "revealKey", summary: "Show the secret of a key again", tag, errors: ["conflict", "secret_unavailable"] },
+  { params: IdParams },
+  { 200: RevealedAnswer },
 );
 const revokeKey = operation(
   { id: "revokeKey", summary: "Revoke a key for good", tag },
@@ -115,6 +121,12 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
     await checkKey(request, services, id);
     const rotation = { format: services.settings().identity.keys.format, overlapMs: readOverlap(request.body.overlap) };
     return withSecret(services, reply, (await keys.rotate(id, rotation, anybody)) ?? unknownKey(id));
+  });
+  app.post("/admin/keys/:id/reveal", revealKey, async (request, reply) => {
+    const { id } = request.params;
+    await checkKey(request, services, id);
+    const secret = await services.reveal.reveal(id, anybody);
+    return revealed(reply, secret ?? (secret === null ? unknownKey(id) : unreadable()));
   });
   app.delete("/admin/keys/:id", revokeKey, async (request) => {
     const { id } = request.params;

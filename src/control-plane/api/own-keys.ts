@@ -4,9 +4,17 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { UNNARROWED } from "#shared/principals.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { callerOf } from "./caller.ts";
-import { beyond, changeRefusal, type KeyOwner, revocationRefusal } from "./key-power.ts";
-import { KeyAnswer, KeyPatch, KeyWithSecretAnswer, OwnKeyBody, OwnKeyPage, RotateBody } from "./key-schemas.ts";
-import { shownKey, shownPage, withSecret } from "./key-views.ts";
+import { beyond, changeRefusal, type KeyOwner, revealRefusal, revocationRefusal } from "./key-power.ts";
+import {
+  KeyAnswer,
+  KeyPatch,
+  KeyWithSecretAnswer,
+  OwnKeyBody,
+  OwnKeyPage,
+  RevealedAnswer,
+  RotateBody,
+} from "./key-schemas.ts";
+import { revealed, shownKey, shownPage, unreadable, withSecret } from "./key-views.ts";
 import { ownKey, readChange, readOverlap } from "./key-wishes.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { reject, rejectWith } from "./problems.ts";
@@ -49,6 +57,11 @@ const rotateKey = operation(
   },
   { params: IdParams, body: RotateBody },
   { 200: KeyWithSecretAnswer },
+);
+const revealKey = operation(
+  { id: "revealOwnKey", summary: "Show the secret of a key again", tag, errors: ["conflict", "secret_unavailable"] },
+  { params: IdParams },
+  { 200: RevealedAnswer },
 );
 const revokeKey = operation(
   { id: "revokeOwnKey", summary: "Revoke a key for good", tag },
@@ -98,6 +111,16 @@ export function registerOwnKeys(plain: FastifyInstance, services: Services): voi
       if (refusal !== null) rejectWith(refusal);
     });
     return rotated === null ? unknownKey(id) : withSecret(services, reply, rotated);
+  });
+  app.post("/api-keys/:id/reveal", revealKey, async (request, reply) => {
+    const owner = await ownerOf(request, services);
+    const { id } = request.params;
+    const secret = await services.reveal.reveal(id, (key) => {
+      if (key.accountId !== owner.accountId) unknownKey(id);
+      const refusal = revealRefusal(owner, key);
+      if (refusal !== null) rejectWith(refusal);
+    });
+    return revealed(reply, secret ?? (secret === null ? unknownKey(id) : unreadable()));
   });
   app.delete("/api-keys/:id", revokeKey, async (request) => {
     const owner = await ownerOf(request, services);

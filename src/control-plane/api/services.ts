@@ -6,6 +6,7 @@ import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { KeyReveal } from "#control-plane/accounts/key-reveal.ts";
 import type { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
@@ -33,5 +34,6 @@ export interface Services extends UserServices {
   readonly grants: CreditGrants;
   readonly audit: AuditLog;
   readonly secrets: Secrets;
+  readonly reveal: KeyReveal;
   readonly upstreamCredentials: UpstreamCredentials;
 }

@@ -24,7 +24,13 @@ beforeEach(async () => {
   db = await openDatabase(join(root, "tollgate.db"));
   announced = [];
   const audit = new AuditLog(db, PEPPER);
-  keys = new ApiKeys(db, audit, PEPPER, async (what) => void announced.push(what));
+  keys = new ApiKeys({
+    db,
+    audit,
+    pepper: PEPPER,
+    announce: async (what) => void announced.push(what),
+    keep: () => null,
+  });
   const accounts = new Accounts(db, audit, () => Promise.resolve(), { move: () => Promise.resolve() });
   accountId = (await accounts.create({ name: "one", externalId: null, plan: null })).id;
 });
@@ -64,7 +70,13 @@ test("neither the secret nor its plain hash is on disk", async () => {
 
 test("with another pepper no key is known", async () => {
   const { secret } = await keys.create(STANDARD_FORMAT, wanted());
-  const stranger = new ApiKeys(db, new AuditLog(db, PEPPER), Buffer.alloc(32, 8), () => Promise.resolve());
+  const stranger = new ApiKeys({
+    db,
+    audit: new AuditLog(db, PEPPER),
+    pepper: Buffer.alloc(32, 8),
+    announce: () => Promise.resolve(),
+    keep: () => null,
+  });
   expect(await stranger.bySecret(secret)).toBeNull();
 });
 

@@ -30,7 +30,13 @@ export async function openKeySite(): Promise<KeySite> {
   const db = await openDatabase(join(root, "tollgate.db"));
   const audit = new AuditLog(db, PEPPER);
   const announced: Invalidation[] = [];
-  const keys = new ApiKeys(db, audit, PEPPER, async (what) => void announced.push(what));
+  const keys = new ApiKeys({
+    db,
+    audit,
+    pepper: PEPPER,
+    announce: async (what) => void announced.push(what),
+    keep: () => null,
+  });
   const accounts = new Accounts(db, audit, () => Promise.resolve(), { move: () => Promise.resolve() });
   const account = (await accounts.create({ name: "one", externalId: null, plan: null })).id;
   const wish = {
