@@ -161,7 +161,7 @@ export class Foundation {
         announce: announceAccount,
       }),
       grants,
-      ...userServices({ db, audit, announce, accounts, settings, lastSeen: this.lastSeen }),
+      ...userServices({ db, audit, announce, accounts, settings, pepper, lastSeen: this.lastSeen }),
       ...reportedUsage({
         db,
         settings,

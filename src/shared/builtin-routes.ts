@@ -18,6 +18,10 @@ export interface BuiltinRoute {
 /** What apps need that report usage, theirs and that of any account. */
 const USAGE_WRITE = "tollgate:usage:write";
 
+/** What it takes to see, and to change, the members of the caller's own account. */
+const MEMBERS_READ = "tollgate:members:read";
+export const MEMBERS_WRITE = "tollgate:members:write";
+
 export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   open("health", "GET", "/health"),
   open("ready", "GET", "/ready"),
@@ -47,6 +51,14 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   own("sessions.list", "GET", "/sessions"),
   own("sessions.revoke-all", "DELETE", "/sessions"),
   own("sessions.revoke", "DELETE", "/sessions/{id}"),
+  permitted("members.list", "GET", "/members", MEMBERS_READ),
+  permitted("members.add", "POST", "/members", MEMBERS_WRITE),
+  permitted("members.update", "PATCH", "/members/{user}", MEMBERS_WRITE),
+  permitted("members.remove", "DELETE", "/members/{user}", MEMBERS_WRITE),
+  permitted("invitations.list", "GET", "/invitations", MEMBERS_READ),
+  permitted("invitations.create", "POST", "/invitations", MEMBERS_WRITE),
+  permitted("invitations.revoke", "DELETE", "/invitations/{id}", MEMBERS_WRITE),
+  own("invitations.accept", "POST", "/invitations/accept"),
 ];
 
 function open(name: string, method: HttpMethod, path: string): BuiltinRoute {

@@ -14,7 +14,8 @@ const identity = {
 };
 const plans = { free: { default: true }, pro: {} };
 const server = { workers: 2, adminToken: ADMIN_TOKEN };
-const config = { identity, plans, server };
+const roles = { Admin: ["*", "tollgate:members:*"], User: [] };
+const config = { identity, plans, server, roles };
 const scene = await startScene({ config });
 const { gateway, operator, upstream } = scene;
 
@@ -190,6 +191,52 @@ const CHANGES: Readonly<
     await operator.call("POST", `/admin/users/${id}/sessions/deny`, { session: "leaked", expiresAt });
     return ["user.session_revoked", id];
   },
+  "POST /admin/accounts/{id}/members": async (account) => {
+    const user = await madeUser();
+    await operator.call("POST", `/admin/accounts/${account}/members`, { user });
+    return ["member.added", user];
+  },
+  "PATCH /admin/accounts/{id}/members/{user}": async (account) => {
+    const user = await madeUser();
+    await operator.call("POST", `/admin/accounts/${account}/members`, { user });
+    await operator.call("PATCH", `/admin/accounts/${account}/members/${user}`, { roles: ["Admin"] });
+    return ["member.changed", user];
+  },
+  "DELETE /admin/accounts/{id}/members/{user}": async (account) => {
+    const user = await madeUser();
+    await operator.call("POST", `/admin/accounts/${account}/members`, { user });
+    await operator.call("DELETE", `/admin/accounts/${account}/members/${user}`);
+    return ["member.removed", user];
+  },
+  "POST /members": async (_account, secret) => {
+    const { body } = await own("/members", secret, "POST", { user: `m-${++users}` });
+    return ["member.added", text(body, "id")];
+  },
+  "PATCH /members/{user}": async (_account, secret) => {
+    const { body } = await own("/members", secret, "POST", { user: `m-${++users}` });
+    await own(`/members/${text(body, "id")}`, secret, "PATCH", { roles: ["Admin"] });
+    return ["member.changed", text(body, "id")];
+  },
+  "DELETE /members/{user}": async (_account, secret) => {
+    const { body } = await own("/members", secret, "POST", { user: `m-${++users}` });
+    await own(`/members/${text(body, "id")}`, secret, "DELETE");
+    return ["member.removed", text(body, "id")];
+  },
+  "POST /invitations": async (_account, secret) => {
+    const { body } = await own("/invitations", secret, "POST", { roles: [] });
+    return ["invitation.created", text(body, "id")];
+  },
+  "DELETE /invitations/{id}": async (_account, secret) => {
+    const { body } = await own("/invitations", secret, "POST", { roles: [] });
+    await own(`/invitations/${text(body, "id")}`, secret, "DELETE");
+    return ["invitation.revoked", text(body, "id")];
+  },
+  "POST /invitations/accept": async (_account, secret) => {
+    const { body } = await own("/invitations", secret, "POST", { roles: [] });
+    const { token } = await signedIn();
+    await own("/invitations/accept", token, "POST", { token: body.token });
+    return ["invitation.accepted", text(body, "id")];
+  },
   "DELETE /sessions": async () => {
     const { user, token } = await signedIn();
     await own("/sessions", token, "DELETE");
@@ -208,7 +255,7 @@ const CHANGES: Readonly<
 };
 
 /** Those of users alone. */
-const BY_TOKEN = ["DELETE /sessions", "DELETE /sessions/{id}"];
+const BY_TOKEN = ["DELETE /sessions", "DELETE /sessions/{id}", "POST /invitations/accept"];
 
 /** Usage has a ledger of its own; a lookup changes nothing. */
 const NO_CHANGE = [

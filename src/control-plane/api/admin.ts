@@ -19,6 +19,7 @@ import { newControlApp } from "./control-app.ts";
 import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
+import { registerAccountMembers } from "./members-admin.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { registerEventList } from "./event-list.ts";
@@ -90,6 +91,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerAdminKeys(app, services);
   registerUsers(app, services);
   registerUserSessions(app, services);
+  registerAccountMembers(app, services);
   registerUsage(app, services);
   registerBillingAdmin(app, services);
   registerEventList(app, services);

@@ -75,7 +75,7 @@ export function registerOwnBilling(app: FastifyInstance, services: Services): vo
     const { account, plan, keyId, user } = await callerOf(request, services);
     const own = ownQuotas(
       [...shapesOf(services.settings()).values()].flat(),
-      (await limitsOf(services, { account, keyId })) ?? [],
+      (await limitsOf(services, { account, keyId, user })) ?? [],
     );
     const names = Object.keys(services.settings().meters);
     const meters = await accountUsage(services.usage, names, { account, plan, keyId, user, own });

@@ -19,6 +19,8 @@ import { registerHealth } from "./health.ts";
 import { registerOwnBilling, registerOwnReports } from "./own-billing.ts";
 import { operation } from "./operation.ts";
 import { registerOwnKeys } from "./own-keys.ts";
+import { registerInvitations } from "./invitations-api.ts";
+import { registerOwnMembers } from "./own-members.ts";
 import { registerOwnSessions } from "./own-sessions.ts";
 import { reject } from "./problems.ts";
 import type { Services } from "./services.ts";
@@ -63,6 +65,8 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerReservations(app, services);
   registerOwnKeys(app, services);
   registerOwnSessions(app, services);
+  registerOwnMembers(app, services);
+  registerInvitations(app, services);
   app.decorate("forPrincipals", true);
   registerAdminEndpoints(app, services);
   registerDocs(app, services.settings, {

@@ -108,7 +108,7 @@ export function registerReservations(plain: FastifyInstance, services: Services)
     checkMeter(services, meter);
     const account =
       named === undefined ? (await callerOf(request, services)).account : await accountOf(services, named);
-    const limits = await limitsOf(services, { account, keyId: key ?? null });
+    const limits = await limitsOf(services, { account, keyId: key ?? null, user: user ?? null });
     if (limits === null) reject("malformed_request", "reservation:key", `Account ${account.id} has no key ${key}`);
     const lifetimeMs = parseDuration(expires) ?? Infinity;
     if (lifetimeMs > HOLD_MS_MAX)

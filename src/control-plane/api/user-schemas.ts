@@ -2,10 +2,10 @@
 import Type from "typebox";
 import { name, nullable, Page, pageOf, strict, Time } from "./schemas.ts";
 
-const identifier = Type.String({ minLength: 1, maxLength: 255 });
+export const identifier = Type.String({ minLength: 1, maxLength: 255 });
 
 /** RFC 5321 §4.5.3.1.3, less the brackets. */
-const email = Type.String({ maxLength: 254, pattern: "^[^\\s@]+@[^\\s@]+$" });
+export const email = Type.String({ maxLength: 254, pattern: "^[^\\s@]+@[^\\s@]+$" });
 
 const USER_STATES = ["active", "suspended", "deleted"] as const;
 

@@ -6,6 +6,7 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { FirstSight } from "./first-sight.ts";
+import { Invitations } from "./invitations.ts";
 import { Members } from "./members.ts";
 import { Sessions } from "./sessions.ts";
 import { Users } from "./users.ts";
@@ -14,6 +15,7 @@ export interface UserServices {
   readonly users: Users;
   readonly firstSight: FirstSight;
   readonly members: Members;
+  readonly invitations: Invitations;
   readonly sessions: Sessions;
 }
 
@@ -24,14 +26,17 @@ export interface UserServicesParts {
   readonly accounts: Accounts;
   readonly settings: () => Settings;
   readonly lastSeen: LastSeen;
+  readonly pepper: Uint8Array;
 }
 
 export function userServices(parts: UserServicesParts): UserServices {
   const { lastSeen } = parts;
+  const members = new Members(parts);
   return {
     users: new Users(parts),
     firstSight: new FirstSight(parts),
-    members: new Members(parts),
+    members,
+    invitations: new Invitations({ ...parts, members }),
     sessions: new Sessions({ ...parts, settled: () => lastSeen.settled() }),
   };
 }

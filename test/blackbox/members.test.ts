@@ -1,0 +1,260 @@
+/** Members and invitations: customers run their own account, hand out no more than they have, and never lock themselves out. */
+import { afterAll, expect, test } from "vitest";
+import { startJwks } from "#test/support/jwks.ts";
+import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
+
+const jwks = await startJwks();
+const scene = await startScene({
+  config: {
+    server: { workers: 2, adminToken: ADMIN_TOKEN },
+    identity: {
+      issuers: [
+        {
+          name: "main",
+          issuer: jwks.issuer,
+          jwks: jwks.url,
+          audiences: ["api"],
+          claims: { account: "org" },
+          roleSource: "members",
+        },
+      ],
+      members: { firstRoles: ["OWNER"], quotaWindows: ["day"] },
+      accountHeader: "x-account",
+    },
+    roles: {
+      OWNER: ["*", "tollgate:members:*"],
+      ADMIN: ["*", "tollgate:members:read", "tollgate:members:write"],
+      VIEWER: ["models:read"],
+      STAFF: ["tollgate:accounts:list"],
+    },
+  },
+});
+const { gateway, operator } = scene;
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await jwks.close();
+});
+
+const tokenOf = (sub: string, org = sub, more: object = {}) =>
+  jwks.token({ claims: { aud: "api", sub, org, ...more } });
+
+function own(bearer: string, method: string, path: string, body?: unknown) {
+  return askJson(`${gateway.url}/_tollgate${path}`, { method, body, bearer });
+}
+
+let count = 0;
+
+/** A new account with its owner, who has been seen. */
+async function team() {
+  const org = `team-${++count}`;
+  const owner = tokenOf(`${org}-owner`, org);
+  expect((await own(owner, "GET", "/auth/me")).status).toBe(200);
+  return { org, owner };
+}
+
+const rolesOf = async (bearer: string) => {
+  const { status, body } = await own(bearer, "GET", "/auth/me");
+  return status === 200 ? body.roles : [status, body.error, body.rule];
+};
+
+test("an owner adds a member, changes and removes them, each in force on the next request", async () => {
+  const { org, owner } = await team();
+  const added = await own(owner, "POST", "/members", { user: `${org}-m`, roles: ["VIEWER"] });
+  expect(added).toMatchObject({ status: 201, body: { user: `${org}-m`, roles: ["VIEWER"], joinedAt: null } });
+  const token = tokenOf(`${org}-m`, org);
+  expect(await rolesOf(token)).toEqual(["VIEWER"]);
+  expect(await own(owner, "PATCH", `/members/${org}-m`, { roles: ["OWNER"] })).toMatchObject({ status: 200 });
+  for (let n = 0; n < 4; n++) expect(await rolesOf(token)).toEqual(["OWNER"]);
+  const { body } = await own(owner, "GET", "/members");
+  expect(rows(body, "data").map(({ user }) => user)).toEqual([`${org}-owner`, `${org}-m`]);
+  expect(await own(owner, "POST", "/members", { user: `${org}-m` })).toMatchObject({ status: 409 });
+  expect(await own(owner, "DELETE", `/members/${text(added.body, "id")}`)).toMatchObject({ status: 200 });
+  for (let n = 0; n < 4; n++) expect(await rolesOf(token)).toEqual([403, "tenant_mismatch", "account:member"]);
+  expect(await own(owner, "DELETE", `/members/${org}-m`)).toMatchObject({ status: 404 });
+  // A removed member stays out until somebody lets them in.
+  expect(await rolesOf(tokenOf(`${org}-m`, org, { jti: "new" }))).toEqual([403, "tenant_mismatch", "account:member"]);
+  expect((await own(owner, "POST", "/members", { user: `${org}-m`, roles: ["VIEWER"] })).status).toBe(201);
+  expect(await rolesOf(token)).toEqual(["VIEWER"]);
+});
+
+test("nobody hands out a role they do not hold, nor touches a member who has one", async () => {
+  const { org, owner } = await team();
+  await own(owner, "POST", "/members", { user: `${org}-v`, roles: [] });
+  for (const role of ["STAFF", "Nothing"])
+    expect(await own(owner, "POST", "/members", { user: "x", roles: [role] })).toMatchObject({ status: 403 });
+  await operator.call("PATCH", `/admin/accounts/${org}/members/${org}-v`, { roles: ["ADMIN"] });
+  const admin = tokenOf(`${org}-v`, org);
+  expect(await rolesOf(admin)).toEqual(["ADMIN"]);
+  for (const [method, path, body] of [
+    ["POST", "/members", { user: "x", roles: ["OWNER"] }],
+    ["PATCH", `/members/${org}-v`, { roles: ["OWNER"] }],
+    ["PATCH", `/members/${org}-owner`, { roles: [] }],
+    ["DELETE", `/members/${org}-owner`, undefined],
+    ["POST", "/invitations", { roles: ["OWNER"] }],
+    ["POST", "/members", { user: "x", roles: ["VIEWER"] }],
+  ] as const)
+    expect(await own(admin, method, path, body)).toMatchObject({ status: 403, body: { error: "permission_denied" } });
+  expect(await rolesOf(owner)).toEqual(["OWNER"]);
+  await own(admin, "POST", "/members", { user: `${org}-plain` });
+  const plain = tokenOf(`${org}-plain`, org);
+  for (const [method, path] of [
+    ["GET", "/members"],
+    ["POST", "/members"],
+    ["GET", "/invitations"],
+    ["DELETE", `/members/${org}-plain`],
+  ] as const)
+    expect(await own(plain, method, path, method === "POST" ? { user: "y" } : undefined)).toMatchObject({
+      status: 403,
+    });
+});
+
+test("the last who may manage members stays; of two who leave at once, one does", async () => {
+  const { org, owner } = await team();
+  expect(await own(owner, "DELETE", `/members/${org}-owner`)).toMatchObject({
+    status: 409,
+    body: { error: "conflict" },
+  });
+  expect(await own(owner, "PATCH", `/members/${org}-owner`, { roles: [] })).toMatchObject({ status: 409 });
+  expect(await rolesOf(owner)).toEqual(["OWNER"]);
+  await own(owner, "POST", "/members", { user: `${org}-second`, roles: ["OWNER"] });
+  const second = tokenOf(`${org}-second`, org);
+  const left = await Promise.all([
+    own(owner, "DELETE", `/members/${org}-owner`),
+    own(second, "DELETE", `/members/${org}-second`),
+  ]);
+  expect(left.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  const { body } = await operator.call("GET", `/admin/accounts/${org}/members`);
+  expect(rows(body, "data")).toHaveLength(1);
+});
+
+test("members of other accounts are not found, whoever they are", async () => {
+  const [one, other] = [await team(), await team()];
+  for (const method of ["PATCH", "DELETE"])
+    for (const id of [`${other.org}-owner`, "nobody"])
+      expect(
+        await own(one.owner, method, `/members/${id}`, method === "PATCH" ? { roles: [] } : undefined),
+      ).toMatchObject({ status: 404, body: { rule: "member:id" } });
+  const mine = await own(one.owner, "POST", "/invitations", { roles: [] });
+  expect((await own(other.owner, "DELETE", `/invitations/${text(mine.body, "id")}`)).status).toBe(404);
+});
+
+test("who is put in is shown by the id alone; who came by themself with name and e-mail", async () => {
+  const { org, owner } = await team();
+  await operator.call("POST", "/admin/users", { externalId: `${org}-private`, email: `${org}@example.com`, name: "P" });
+  const { body } = await own(owner, "POST", "/members", { user: `${org}-private` });
+  expect(body).toMatchObject({ user: `${org}-private`, email: null, name: null });
+  const admin = await operator.call("GET", `/admin/accounts/${org}/members`);
+  expect(rows(admin.body, "data")[1]).toMatchObject({ email: `${org}@example.com`, name: "P" });
+});
+
+test("an invitation lets one in, once, who then acts for the account by the header; its token is nowhere", async () => {
+  const { org, owner } = await team();
+  const made = await own(owner, "POST", "/invitations", { roles: ["OWNER"], expires: "2h" });
+  expect(made).toMatchObject({ status: 201, body: { email: null, roles: ["OWNER"], createdBy: `${org}-owner` } });
+  expect(made.headers.get("cache-control")).toBe("no-store");
+  const token = text(made.body, "token");
+  const guests = Array.from({ length: 10 }, (_, n) => tokenOf(`${org}-guest-${n}`));
+  const outcomes = await Promise.all(guests.map((guest) => own(guest, "POST", "/invitations/accept", { token })));
+  expect(outcomes.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 404)]);
+  const winner = guests[outcomes.findIndex(({ status }) => status === 200)] ?? "";
+  const asOrg = await fetch(`${gateway.url}/_tollgate/auth/me`, {
+    headers: { authorization: `Bearer ${winner}`, "x-account": org },
+  });
+  expect(await asOrg.json()).toMatchObject({ account: { externalId: org }, roles: ["OWNER"] });
+  expect(rows((await own(owner, "GET", "/invitations")).body, "data")).toEqual([]);
+  const audit = await operator.call("GET", "/admin/audit?limit=1000");
+  expect(JSON.stringify(audit.body)).not.toContain(token.slice(7));
+  expect(gateway.output()).not.toContain(token.slice(7));
+});
+
+test("an invitation for an e-mail is for its user alone; revoked, false and lapsed ones are for nobody", async () => {
+  const { org, owner } = await team();
+  const invite = async (body: object) => (await own(owner, "POST", "/invitations", { roles: [], ...body })).body;
+  const accept = async (bearer: string, { token }: Readonly<Record<string, unknown>>) => {
+    const { status, body } = await own(bearer, "POST", "/invitations/accept", { token });
+    return [status, body.rule];
+  };
+  const bound = await invite({ email: `Ann-${org}@Example.com` });
+  const bob = tokenOf(`${org}-bob`, undefined, { email: `bob-${org}@example.com` });
+  const claims = { email: `ann-${org}@example.com`, email_verified: false };
+  expect(await accept(bob, bound)).toEqual([403, "invitation:email"]);
+  expect(await accept(tokenOf(`${org}-liar`, undefined, claims), bound)).toEqual([403, "invitation:email"]);
+  const ann = tokenOf(`${org}-ann`, undefined, { email: `ann-${org}@example.com`, email_verified: true });
+  expect(await accept(ann, bound)).toEqual([200, undefined]);
+  expect(await accept(ann, bound)).toEqual([404, "invitation:token"]);
+  const second = await invite({});
+  expect(await accept(ann, second)).toEqual([409, "state:conflict"]);
+  // Not used up by that.
+  expect(await accept(bob, second)).toEqual([200, undefined]);
+  const taken = await invite({});
+  expect((await own(owner, "DELETE", `/invitations/${text(taken, "id")}`)).status).toBe(200);
+  const carl = tokenOf(`${org}-carl`);
+  expect(await accept(carl, taken)).toEqual([404, "invitation:token"]);
+  expect(await accept(carl, { token: "invite_none" })).toEqual([404, "invitation:token"]);
+  const key = await operator.key({ roles: ["OWNER"] });
+  expect(await accept(key.secret, await invite({}))).toEqual([403, "caller:user"]);
+  const short = await invite({ expires: "1s" });
+  await new Promise((resolve) => setTimeout(resolve, Date.parse(text(short, "expiresAt")) - Date.now() + 5));
+  expect(await accept(carl, short)).toEqual([404, "invitation:token"]);
+});
+
+test("who is out lets nobody in: invitations of a removed member and of a deleted user are over", async () => {
+  const { org, owner } = await team();
+  for (const who of ["gone", "deleted"])
+    await own(owner, "POST", "/members", { user: `${org}-${who}`, roles: ["OWNER"] });
+  const tokens = await Promise.all(
+    ["gone", "deleted"].map(async (who) =>
+      text((await own(tokenOf(`${org}-${who}`, org), "POST", "/invitations", { roles: ["OWNER"] })).body, "token"),
+    ),
+  );
+  await own(owner, "DELETE", `/members/${org}-gone`);
+  await operator.call("DELETE", `/admin/users/${org}-deleted`);
+  for (const token of tokens)
+    expect((await own(tokenOf(`${org}-friend`), "POST", "/invitations/accept", { token })).status).toBe(404);
+});
+
+test("a member's own limits hold for their tokens, and nobody widens their own", async () => {
+  const { org, owner } = await team();
+  const limits = { rates: [{ limit: 3, per: "1h" }] };
+  await own(owner, "POST", "/members", { user: `${org}-slow`, roles: ["OWNER"], limits });
+  const slow = tokenOf(`${org}-slow`, org);
+  const statuses = async (bearer: string) => {
+    const all: number[] = [];
+    for (let n = 0; n < 5; n++)
+      all.push((await fetch(`${gateway.url}/x`, { headers: { authorization: `Bearer ${bearer}` } })).status);
+    return all;
+  };
+  expect(await statuses(slow)).toEqual([200, 200, 200, 429, 429]);
+  expect(await statuses(owner)).toEqual([200, 200, 200, 200, 200]);
+  const wider = await own(slow, "PATCH", `/members/${org}-slow`, { limits: { rates: [{ limit: 9, per: "1h" }] } });
+  expect(wider.status === 403 || wider.status === 429).toBe(true);
+  expect(await own(owner, "PATCH", `/members/${org}-slow`, { limits: null })).toMatchObject({ body: { limits: null } });
+  expect(await statuses(slow)).toEqual([200, 200, 200, 200, 200]);
+});
+
+test.each([
+  ["POST", "/members", { user: "" }, "body/user"],
+  ["POST", "/members", { user: "x", roles: "OWNER" }, "body/roles"],
+  ["POST", "/members", { user: "x", admin: true }, "body"],
+  ["PATCH", "/members/x", {}, "body"],
+  ["POST", "/invitations", {}, "body"],
+  ["POST", "/invitations", { roles: [], email: "nobody" }, "body/email"],
+  ["POST", "/invitations", { roles: [], expires: "91d" }, "body/expires"],
+  ["POST", "/invitations", { roles: [], expires: "0s" }, "body/expires"],
+  ["POST", "/invitations/accept", { token: 5 }, "body/token"],
+])("%s %s with %j is refused, naming the place of the fault", async (method, path, body, place) => {
+  const { owner } = await team();
+  expect(await own(owner, method, path, body)).toMatchObject({ status: 400, body: { path: place } });
+});
+
+test("operators run any account's members, the last one too", async () => {
+  const { org } = await team();
+  const path = `/admin/accounts/${org}/members`;
+  expect(await operator.call("POST", path, { user: "anybody", roles: ["Nothing"] })).toMatchObject({ status: 400 });
+  expect(await operator.call("POST", path, { user: "anybody", roles: ["ADMIN"] })).toMatchObject({ status: 201 });
+  expect(await operator.call("DELETE", `${path}/anybody`)).toMatchObject({ status: 200 });
+  expect(await operator.call("DELETE", `${path}/anybody`)).toMatchObject({ status: 404 });
+  expect(await operator.call("DELETE", `${path}/${org}-owner`)).toMatchObject({ status: 200 });
+  expect((await operator.call("GET", "/admin/accounts/none/members")).status).toBe(404);
+});
