@@ -17,6 +17,8 @@ import { Sightings } from "#data-plane/identity/sightings.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
+import { Ownership } from "#data-plane/ownership/ownership.ts";
+import { Registry } from "#data-plane/ownership/registry.ts";
 import { Admitter } from "#data-plane/policy/admit.ts";
 import { LimitBook } from "#data-plane/policy/caller-limits.ts";
 import { Saturation } from "#data-plane/saturation.ts";
@@ -100,7 +102,9 @@ export class BenchSite implements Disposable {
     const link: ControlLink = new ControlLink((message) => this.#answer(link, message));
     const identifier = new Identifier(new Directory(link, PEPPER), verifier);
     const sightings = new Sightings(() => undefined);
-    this.gate = new Gate({ identifier, sightings, admitter: this.admitter, settler: this.settler }, this.runtime);
+    const ownership = new Ownership(new Registry(link), () => undefined);
+    const { admitter, settler } = this;
+    this.gate = new Gate({ identifier, sightings, admitter, settler, ownership }, this.runtime);
   }
 
   /** As the control plane would. */

@@ -8,6 +8,7 @@ import { statusOf } from "#core/errors.ts";
 import type { DryRun } from "#data-plane/dry-run.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
 import type { AccountRecord, KeyRecord, KeySets, UserRecord } from "#shared/principals.ts";
+import type { ResourceRecord } from "#shared/resources.ts";
 import { type AdminClient, NotFound } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
 import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
@@ -73,6 +74,7 @@ async function explain(
     findAccount: (id) =>
       orNull(async () => accountOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`))),
     findUser: (id) => orNull(async () => userOf(await admin.call("GET", `/admin/users/${encodeURIComponent(id)}`))),
+    findResource: (kind, id) => orNull(() => resourceOf(admin, kind, id)),
     usedUnits: async (id) =>
       (await orNull(async () => usedOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`)))) ??
       new Map(),
@@ -130,6 +132,14 @@ function userOf(view: Json): UserRecord {
 
 function msOrNull(time: unknown): number | null {
   return typeof time === "string" ? Date.parse(time) : null;
+}
+
+async function resourceOf(admin: AdminClient, kind: string, asked: string): Promise<ResourceRecord> {
+  const path = (id: string) => `/admin/resources/${encodeURIComponent(kind)}/${encodeURIComponent(id)}`;
+  // As `api/resource-schemas.ts` says.
+  const found = (await admin.call("GET", path(asked))) as unknown as Omit<ResourceRecord, "shares">;
+  const { data } = await admin.call("GET", `${path(found.id)}/grants`);
+  return { ...found, shares: data as ResourceRecord["shares"] };
 }
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {

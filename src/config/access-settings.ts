@@ -1,4 +1,5 @@
-/** What routes ask of their callers, as settings: see `settings.ts`. Types only. */
+/** What routes ask of their callers, as settings: see `settings.ts`. Nothing but types and what asks for nothing. */
+import type { JsonPath } from "#core/meter-source.ts";
 
 /** Where a request names something: a parameter of the path, of the query, or a header in lower case. */
 export interface RequestPlace {
@@ -6,11 +7,27 @@ export interface RequestPlace {
   readonly name: string;
 }
 
+/** Things that an app makes and whose owners the gateway learns. */
+export interface ResourceSettings {
+  /** Its name in the file. */
+  readonly kind: string;
+  /** Where the app's answer 201 has the id. */
+  readonly path: JsonPath;
+  /** What becomes of requests for a thing that nobody is known to own. */
+  readonly unknown: "allow" | "deny";
+}
+
+/** The thing a request is about. */
+export interface ResourceRule {
+  readonly kind: string;
+  readonly id: RequestPlace;
+}
+
 /**
  * What is the caller's own on a route, for those whose permission ends in `:own`: a path parameter that has to be the user, a query
- * parameter that the gateway sets to the user, or a header that asks the app for it.
+ * parameter that the gateway sets to the user, a header that asks the app for it, or a thing whose owner is the user.
  */
-export type OwnRule = RequestPlace | { readonly in: "data-scope" };
+export type OwnRule = RequestPlace | { readonly in: "data-scope" } | { readonly in: "resource" };
 
 export interface RequireSettings {
   readonly roles: readonly string[];
@@ -23,6 +40,8 @@ export interface RequireSettings {
   readonly owner: RequestPlace | null;
   /** null: who has a permission only for what is their own does not get in. */
   readonly own: OwnRule | null;
+  /** The thing that must be the account's, or shared with it; null: none. */
+  readonly resource: ResourceRule | null;
 }
 
 /** Asks for nothing. */
@@ -34,4 +53,5 @@ export const NOTHING_REQUIRED: RequireSettings = Object.freeze({
   account: null,
   owner: null,
   own: null,
+  resource: null,
 });

@@ -4,7 +4,8 @@
  */
 import os from "node:os";
 import path from "node:path";
-import type { OwnRule, RequireSettings } from "./access-settings.ts";
+import { parseMeterSource } from "#core/meter-source.ts";
+import type { OwnRule, RequireSettings, ResourceSettings } from "./access-settings.ts";
 import { parseAddress } from "./listen-address.ts";
 import { normalizeIdentity } from "./normalize-identity.ts";
 import { normalizeConcurrency, normalizeMeter, normalizeMetering, normalizeRate } from "./normalize-limits.ts";
@@ -15,7 +16,7 @@ import type { GatewayFile } from "./schema.ts";
 import { withHead } from "./rules-routes.ts";
 import type { RouteSettings, ServerSettings, Settings, StoreSettings, UpstreamSettings } from "./settings.ts";
 import { STANDARD } from "./standard.ts";
-import type { RoutePart, UpstreamPart } from "./view.ts";
+import type { ResourcePart, RoutePart, UpstreamPart } from "./view.ts";
 
 /** As many as `workers` may name. */
 const WORKERS_MAX = 64;
@@ -39,6 +40,7 @@ export function normalize(config: GatewayFile, file: string): Settings {
     plans,
     defaultPlan,
     upstreams: mapValues(config.upstreams, normalizeUpstream),
+    resources: mapValues(config.resources ?? {}, normalizeResource),
     routes: config.routes.map(normalizeRoute),
     metering: normalizeMetering(config.metering ?? {}),
     limitHeaders: config.limitHeaders ?? ["draft-10"],
@@ -120,6 +122,8 @@ function normalizeRoute(route: RoutePart): RouteSettings {
     concurrency: route.concurrency ?? [],
     meters: Object.fromEntries(charged),
     countWhen: route.countWhen ?? "not-5xx",
+    learns: route.learns ?? null,
+    forgets: route.forgets !== undefined,
   };
 }
 
@@ -132,9 +136,21 @@ function normalizeRequire(require: NonNullable<RoutePart["require"]>): RequireSe
     account: require.account === undefined ? null : requestPlace(require.account),
     owner: require.owner === undefined ? null : requestPlace(require.owner),
     own: require.own === undefined ? null : ownRule(require.own),
+    resource:
+      require.resource === undefined ? null : { kind: require.resource.kind, id: requestPlace(require.resource.id) },
   };
 }
 
 function ownRule(text: string): OwnRule {
+  if (text === "resource") return { in: "resource" };
   return text === "header" ? { in: "data-scope" } : requestPlace(text);
+}
+
+function normalizeResource(
+  { id = "response.json:id", unknown = "allow" }: ResourcePart,
+  kind: string,
+): ResourceSettings {
+  const source = parseMeterSource(id);
+  if (!("path" in source)) throw new Error(`Resource ${kind} has no path`);
+  return { kind, path: source.path, unknown };
 }

@@ -7,7 +7,7 @@ const HEADER = "header\\.[a-z][a-z0-9-]*";
 
 /** What the schema takes. */
 export const PLACE_PATTERN = `^(${PATH}|${QUERY}|${HEADER})$`;
-export const OWN_PATTERN = `^(${PATH}|${QUERY}|header)$`;
+export const OWN_PATTERN = `^(${PATH}|${QUERY}|header|resource)$`;
 
 /** Takes apart what matches `PLACE_PATTERN`. */
 export function requestPlace(text: string): RequestPlace {

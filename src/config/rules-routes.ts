@@ -29,7 +29,7 @@ export function checkRoutes(view: View, report: Report): void {
       known(role, "role", [...path, "require", "roles", index]);
     checkMeters(view, route, report);
     checkFeatures(view, route, report);
-    checkRequire(route, report);
+    checkRequire(view, route, report);
     checkAuth(view, route, report);
     checkTemplate(view, route, report);
   }

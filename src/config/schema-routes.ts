@@ -128,6 +128,14 @@ export const Route = Type.Object(
         "not-5xx",
       ),
     ),
+    learns: Type.Optional(
+      name("One of `resources`: answers 201 make the caller's account the owner of what they tell of."),
+    ),
+    forgets: Type.Optional(
+      name(
+        "The resource of `require.resource`: when the app answers 2xx, or 404 or 410 to its owner, it is nobody's any more.",
+      ),
+    ),
   },
   strict,
 );

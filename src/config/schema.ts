@@ -9,6 +9,7 @@ import { Identity } from "./schema-identity.ts";
 import { Concurrency, Meter, Metering, Rate } from "./schema-limits.ts";
 import { byName, names, oneOf, strict } from "./schema-parts.ts";
 import { Plan } from "./schema-plans.ts";
+import { Resource } from "./schema-require.ts";
 import { Route, Upstream } from "./schema-routes.ts";
 import { Server, Store } from "./schema-server.ts";
 
@@ -33,6 +34,7 @@ export const GatewayFile = Type.Object(
     meters: Type.Optional(byName(Meter, "What is counted.")),
     plans: Type.Optional(byName(Plan, "What an account may use.")),
     upstreams: byName(Upstream, "Apps behind the gateway."),
+    resources: Type.Optional(byName(Resource, "Things that apps make, by kind, whose owners the gateway learns.")),
     routes: Type.Array(Route, { description: "Which requests go where. What no route takes is answered with 404." }),
     metering: Type.Optional(Metering),
     limitHeaders: Type.Optional(

@@ -8,6 +8,7 @@ import { checkIssuers } from "./rules-identity.ts";
 import { checkMembers } from "./rules-members.ts";
 import { checkMetering, checkMeterParts, checkRates, checkTimeZone } from "./rules-limits.ts";
 import { checkPlans } from "./rules-plans.ts";
+import { checkResources } from "./rules-require.ts";
 import { checkRoles } from "./rules-roles.ts";
 import { checkRoutePairs, checkRoutes } from "./rules-routes.ts";
 import { checkServer } from "./rules-server.ts";
@@ -28,6 +29,7 @@ export function meaningFaults(source: YamlSource, view: View): readonly Fault[] 
   checkMetering(view, report);
   checkPlans(view, report);
   checkUpstreams(view, report);
+  checkResources(view, report);
   checkRoutes(view, report);
   checkRoutePairs(view, report);
   return report.faults;

@@ -2,7 +2,7 @@
  * Settings: `gateway.yaml` after every reference is resolved, every default filled and every unit turned into a number.
  * Plain frozen data, so that it crosses to the workers as a message. Made by `load.ts`, changed by nobody.
  */
-import type { RequireSettings } from "./access-settings.ts";
+import type { RequireSettings, ResourceSettings } from "./access-settings.ts";
 import type { IdentitySettings } from "./identity-settings.ts";
 import type { MeterSource } from "#core/meter-source.ts";
 import type { UnitPrice } from "#core/money.ts";
@@ -26,6 +26,7 @@ export interface Settings {
   /** Name of the plan with `default: true`; the file always has one (an empty unlimited `default` when it names no plans). */
   readonly defaultPlan: string;
   readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
+  readonly resources: Readonly<Record<string, ResourceSettings>>;
   readonly routes: readonly RouteSettings[];
   readonly metering: MeteringSettings;
   /** Sets of limit headers that answers carry. */
@@ -214,6 +215,10 @@ export interface RouteSettings {
   /** Units by meter; negative ones give back units of a gauge. Only meters that cost something. */
   readonly meters: Readonly<Record<string, number | "measured">>;
   readonly countWhen: CountWhen;
+  /** Name of the resource whose owners its answers 201 tell; null: none. */
+  readonly learns: string | null;
+  /** What it asks for (`require.resource`) is gone when the app says so. */
+  readonly forgets: boolean;
 }
 
 export interface MeteringSettings {

@@ -15,6 +15,7 @@ export type ConcurrencyPart = Present<GatewayFile["concurrency"]>[string];
 export type MeterPart = Present<GatewayFile["meters"]>[string];
 export type PlanPart = Present<GatewayFile["plans"]>[string];
 export type UpstreamPart = GatewayFile["upstreams"][string];
+export type ResourcePart = Present<GatewayFile["resources"]>[string];
 export type RoutePart = GatewayFile["routes"][number];
 
 /** One entry of a section and where it stands. */
@@ -38,10 +39,11 @@ export interface View {
   readonly meters: readonly Item<MeterPart>[];
   readonly plans: readonly Item<PlanPart>[];
   readonly upstreams: readonly Item<UpstreamPart>[];
+  readonly resources: readonly Item<ResourcePart>[];
   readonly routes: readonly Item<RoutePart>[];
   /** Names that are written in a section, of broken entries too. */
   readonly names: Readonly<
-    Record<"roles" | "rates" | "concurrency" | "meters" | "plans" | "upstreams", readonly string[]>
+    Record<"roles" | "rates" | "concurrency" | "meters" | "plans" | "upstreams" | "resources", readonly string[]>
   >;
   /** Sections of which a part had to be left out: nothing may be concluded from what they lack. */
   readonly partial: Readonly<Record<"listeners" | "issuers" | "plans", boolean>>;
@@ -70,6 +72,7 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
     meters: pick(["meters"]),
     plans: pick(["plans"]),
     upstreams: pick(["upstreams"]),
+    resources: pick(["resources"]),
     routes: routesOf(data, bad),
     names: {
       roles: namesOf("roles"),
@@ -78,6 +81,7 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
       meters: namesOf("meters"),
       plans: namesOf("plans"),
       upstreams: namesOf("upstreams"),
+      resources: namesOf("resources"),
     },
     partial: {
       listeners: bad.has(pathKey(["server", "listen"])) || bad.has(pathKey(["server", "admin"])),

@@ -22,6 +22,8 @@ import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
 import { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import { KeyReveal, keepSecrets } from "#control-plane/accounts/key-reveal.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
+import { ResourceShares } from "#control-plane/resources/resource-shares.ts";
+import { Resources } from "#control-plane/resources/resources.ts";
 import type { Services } from "#control-plane/api/services.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
@@ -162,6 +164,8 @@ export class Foundation {
       }),
       grants,
       ...userServices({ db, audit, announce, accounts, settings, pepper, lastSeen: this.lastSeen }),
+      resources: new Resources(db, audit, announce),
+      shares: new ResourceShares(db, audit, announce),
       ...reportedUsage({
         db,
         settings,

@@ -105,6 +105,7 @@ export class Gateway {
       grants: (account) => foundation.grants.usable(account),
       upstreamHeaders: (account) => services.upstreamCredentials.headersOf(account),
       refreshKeys: (issuer) => keySets.refresh(issuer),
+      resources: services.resources,
     });
     const start = {
       pepper: foundation.pepper,

@@ -14,6 +14,7 @@ import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
 import { accountOfOwner, userOfToken } from "#data-plane/identity/token-user.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
+import { type FindResource, ownershipRefusal } from "#data-plane/ownership/ownership.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
 import type { Asked } from "#data-plane/policy/named-value.ts";
 import { forwardedTarget, isOwnOnly } from "#data-plane/policy/own-things.ts";
@@ -35,6 +36,8 @@ export interface DryRunParts {
   readonly findAccount: (id: string) => Promise<AccountRecord | null>;
   /** By external id; null: not seen yet. */
   readonly findUser: (externalId: string) => Promise<UserRecord | null>;
+  /** Whose a thing is; null: nobody's. */
+  readonly findResource: FindResource;
   /** Units the account has used in its windows now, by `quotaName`. */
   readonly usedUnits: (account: string) => Promise<ReadonlyMap<string, number>>;
 }
@@ -117,7 +120,8 @@ class Walk {
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
-    const refusal = authorize(principal, asked) ?? this.#narrowed(principal, asked);
+    const refusal =
+      authorize(principal, asked) ?? this.#narrowed(principal, asked) ?? (await this.#ofAnother(principal, asked));
     if (refusal !== null) return refusal;
     this.step("authorize", allowed(principal, asked));
     this.phase = "admit";
@@ -132,6 +136,11 @@ class Walk {
     const { method, peer } = this.#parts.request;
     const address = clientAddressOf(peer, head, this.#runtime.trustedProxies);
     return narrowingRefusal(principal.narrowing, { route: route.name, method, address });
+  }
+
+  #ofAnother(principal: Principal | null, asked: Asked): Refusal | null | Promise<Refusal | null> {
+    const { findResource, request } = this.#parts;
+    return principal === null ? null : ownershipRefusal(principal, asked, request.method, findResource);
   }
 
   async #identify({ route, head, target }: Asked): Promise<Principal | Refusal | null> {

@@ -7,6 +7,7 @@ import type { RequestHead } from "#data-plane/wire/head.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import type { Peer } from "./peer.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
+import type { AnswerWatch } from "#data-plane/ownership/answer-watch.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Reservation } from "#data-plane/metering/reservation.ts";
 import type { LimitState } from "#data-plane/policy/limit-headers.ts";
@@ -43,6 +44,8 @@ export interface Passage {
   readonly reservation: Reservation | null;
   /** Concurrency slots; null: none. */
   readonly held: HeldSlots | null;
+  /** Watches the answer for what it makes or ends; null: nothing. */
+  readonly watch: AnswerWatch | null;
   /** Tells of the limits in the answer's headers. */
   readonly limitState: LimitState;
 }

@@ -15,6 +15,7 @@ import type { Identifier } from "#data-plane/identity/identify.ts";
 import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 import type { Sightings } from "#data-plane/identity/sightings.ts";
+import type { Ownership } from "#data-plane/ownership/ownership.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { Admitter } from "#data-plane/policy/admit.ts";
 import { authorize, dependsOnRequest } from "#data-plane/policy/authorize.ts";
@@ -39,6 +40,7 @@ export interface GateParts {
   readonly sightings: Sightings;
   readonly admitter: Admitter;
   readonly settler: Settler;
+  readonly ownership: Ownership;
 }
 
 export class Gate {
@@ -86,9 +88,18 @@ export class Gate {
       : this.#authorize(routed, principal);
   }
 
-  #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict {
+  #authorize(routed: Routed, principal: Principal | Refusal | null): Verdict | Promise<Verdict> {
     if (principal !== null && "code" in principal) return refusedAt(principal, routed);
     const refusal = authorizeKnown(routed, principal) ?? narrowed(routed, principal);
+    if (refusal !== null) return refusedAt(warned(refusal, principal), routed);
+    if (principal === null || routed.route.resource === null) return this.#admit(routed, principal);
+    const missing = this.#parts.ownership.check(principal, routed, routed.exchange.method);
+    return missing instanceof Promise
+      ? missing.then((known) => this.#owned(routed, principal, known))
+      : this.#owned(routed, principal, missing);
+  }
+
+  #owned(routed: Routed, principal: Principal, refusal: Refusal | null): Verdict {
     return refusal === null ? this.#admit(routed, principal) : refusedAt(warned(refusal, principal), routed);
   }
 
@@ -115,6 +126,7 @@ export class Gate {
       clientAddress,
       reservation: admission.reservation,
       held: admission.held,
+      watch: this.#parts.ownership.watch(principal, routed, requestId),
       limitState: admission.limitState,
     };
     return { kind: "forward", passage };

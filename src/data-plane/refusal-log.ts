@@ -58,6 +58,14 @@ export class RefusalLog {
     );
   }
 
+  /** A thing was made whose owner is not known, so that the rules about it do not hold. */
+  unlearned(kind: string, reason: string, of: Concerned): void {
+    this.#log.warn(
+      { event: "resource-unlearned", kind, reason, ...concernedFacts(of) },
+      "Something was made, and its owner could not be written down",
+    );
+  }
+
   /** There is no room for another client; said at most once in `CROWDED_MS`, with what happened in between. */
   crowded(how: "evicted" | "refused", size: number): void {
     this.#crowd[how]++;

@@ -77,6 +77,9 @@ function compile(
     }),
     ...linesOf(route, settings),
     countWhen: route.countWhen,
+    resource: settings.resources[route.require.resource?.kind ?? ""] ?? null,
+    learns: settings.resources[route.learns ?? ""] ?? null,
+    forgets: route.forgets,
     upstream,
     builtin: false,
     metric: snapshot.routeMetrics[route.name] ?? OTHER_METRIC,
@@ -98,7 +101,8 @@ function linesOf(route: RouteSettings, settings: Settings): Pick<CompiledRoute, 
   );
   const constants = lines.filter((line) => !line.measured);
   const measured = lines.filter((line) => line.measured);
-  const readsAnswer = measured.some(({ meter: { source } }) => ANSWER_BODY.has(source?.kind ?? ""));
+  const readsAnswer =
+    route.learns !== null || measured.some(({ meter: { source } }) => ANSWER_BODY.has(source?.kind ?? ""));
   return { lines: [...constants, ...measured], constants: constants.length, readsAnswer };
 }
 
@@ -117,6 +121,9 @@ function compileBuiltin(route: BuiltinRoute, snapshot: Snapshot, control: Upstre
     constants: 0,
     readsAnswer: false,
     countWhen: "not-5xx",
+    resource: null,
+    learns: null,
+    forgets: false,
     upstream: control,
     builtin: true,
     metric: snapshot.routeMetrics[route.name] ?? OTHER_METRIC,

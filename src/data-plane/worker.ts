@@ -23,6 +23,8 @@ import { TELL_MS, Sightings } from "#data-plane/identity/sightings.ts";
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { JournalWriter } from "#data-plane/metering/journal-writer.ts";
 import { Settler } from "#data-plane/metering/settler.ts";
+import { Ownership } from "#data-plane/ownership/ownership.ts";
+import { Registry } from "#data-plane/ownership/registry.ts";
 import { Admitter } from "#data-plane/policy/admit.ts";
 import { LimitBook } from "#data-plane/policy/caller-limits.ts";
 import { CreditBurner } from "#shared/credit-burner.ts";
@@ -73,8 +75,13 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   const traces = new TraceIds();
   const sightings = new Sightings((seen) => post({ type: "seen", seen }));
   setInterval(() => sightings.flush(), TELL_MS).unref();
+  const registry = new Registry(link);
+  const ownership = new Ownership(registry, (kind, reason, of) => {
+    metrics.count("resource_faults");
+    refusals.unlearned(kind, reason, of);
+  });
   const gate = new Gate(
-    { identifier: new Identifier(directory, verifier), sightings, admitter, settler },
+    { identifier: new Identifier(directory, verifier), sightings, admitter, settler, ownership },
     buildRuntime(start.snapshot, pools, control, traces),
   );
   const filesMax = openFilesMax();
@@ -122,7 +129,8 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
       case "invalidate":
         // Who revokes the sessions of a user has to know of all.
         if (message.what.kind === "user") sightings.flush();
-        directory.invalidate(message.what);
+        if (message.what.kind === "resource" || message.what.kind === "resources") registry.invalidate(message.what);
+        else directory.invalidate(message.what);
         post({ type: "done", seq: message.seq });
         break;
       case "drain":

@@ -21,6 +21,8 @@ const USAGE_WRITE = "tollgate:usage:write";
 /** What it takes to see, and to change, the members of the caller's own account. */
 const MEMBERS_READ = "tollgate:members:read";
 export const MEMBERS_WRITE = "tollgate:members:write";
+/** What those need who share their account's things with others. */
+const SHARE = "tollgate:resources:share";
 
 export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   open("health", "GET", "/health"),
@@ -59,6 +61,10 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   permitted("invitations.create", "POST", "/invitations", MEMBERS_WRITE),
   permitted("invitations.revoke", "DELETE", "/invitations/{id}", MEMBERS_WRITE),
   own("invitations.accept", "POST", "/invitations/accept"),
+  permitted("resources.grants.list", "GET", "/resources/{kind}/{id}/grants", SHARE),
+  permitted("resources.grants.show", "GET", "/resources/{kind}/{id}/grants/{account}", SHARE),
+  permitted("resources.grants.set", "PUT", "/resources/{kind}/{id}/grants/{account}", SHARE),
+  permitted("resources.grants.remove", "DELETE", "/resources/{kind}/{id}/grants/{account}", SHARE),
 ];
 
 function open(name: string, method: HttpMethod, path: string): BuiltinRoute {

@@ -4,6 +4,7 @@
  */
 import type { Settings } from "#config/settings.ts";
 import type { AccountRecord, KeyRecord, KeySets, PublicKey, TokenUser, UserRecord } from "./principals.ts";
+import type { Learnt, ResourceRecord } from "./resources.ts";
 
 /** What a worker works by; replaced as a whole, atomically between two requests. */
 export interface Snapshot {
@@ -51,13 +52,28 @@ export type Question =
   /** Get or create: a token names an account, and mostly a user, that we may not know yet. `account` is the id of the operator's own. */
   | { readonly kind: "token"; readonly account: string; readonly user: TokenUser | null }
   /** A token names a key the set lacks; answered when the set was fetched anew, or at once when it was fetched lately. */
-  | { readonly kind: "refresh-keys"; readonly issuer: string };
+  | { readonly kind: "refresh-keys"; readonly issuer: string }
+  /** Whose a thing is; also one with an id that apps could take for this one. */
+  | { readonly kind: "resource"; readonly resource: string; readonly id: string }
+  /** An account has made a thing; answered when all workers know. */
+  | {
+      readonly kind: "learn";
+      readonly resource: string;
+      readonly id: string;
+      readonly account: string;
+      readonly user: string | null;
+    }
+  /** A thing is gone; with an account only if it is that one's. */
+  | { readonly kind: "forget"; readonly resource: string; readonly id: string; readonly account: string | null };
 
 export type Answer =
   | { readonly kind: "key"; readonly key: KeyRecord | null }
   | { readonly kind: "account"; readonly account: AccountRecord | null }
   | { readonly kind: "token"; readonly account: AccountRecord | null; readonly user: UserRecord | null }
-  | { readonly kind: "refresh-keys" };
+  | { readonly kind: "refresh-keys" }
+  | { readonly kind: "resource"; readonly resource: ResourceRecord | null }
+  | { readonly kind: "learn"; readonly learnt: Learnt }
+  | { readonly kind: "forget" };
 
 /** What changed and must not be served from a worker's memory any more. */
 export type Invalidation =
@@ -65,7 +81,13 @@ export type Invalidation =
   | { readonly kind: "account"; readonly id: string; readonly externalId: string | null }
   | { readonly kind: "user"; readonly id: string; readonly externalId: string }
   /** Many at once, by their ids. */
-  | { readonly kind: "batch"; readonly accounts: readonly string[]; readonly keys: readonly string[] };
+  | { readonly kind: "batch"; readonly accounts: readonly string[]; readonly keys: readonly string[] }
+  | ResourceChange;
+
+/** Of one thing, or of any of the kind `id`. */
+export type ResourceChange =
+  | { readonly kind: "resource"; readonly resource: string; readonly id: string }
+  | { readonly kind: "resources"; readonly id: string };
 
 export type ToWorker =
   | { readonly type: "snapshot"; readonly seq: number; readonly snapshot: Snapshot }

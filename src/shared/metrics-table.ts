@@ -18,6 +18,7 @@ export const PLAIN_COUNTERS = [
   "lookups",
   "shadow_refusals",
   "meter_faults",
+  "resource_faults",
   "connections_evicted",
   "connections_refused",
   "queue_refusals",

@@ -14,8 +14,9 @@ const identity = {
 };
 const plans = { free: { default: true }, pro: {} };
 const server = { workers: 2, adminToken: ADMIN_TOKEN };
-const roles = { Admin: ["*", "tollgate:members:*"], User: [] };
-const config = { identity, plans, server, roles };
+const resources = { models: {} };
+const roles = { Admin: ["*", "tollgate:members:*", "tollgate:resources:share"], User: [] };
+const config = { identity, plans, server, resources, roles };
 const scene = await startScene({ config });
 const { gateway, operator, upstream } = scene;
 
@@ -100,6 +101,43 @@ const CHANGES: Readonly<
   "PUT /admin/accounts/{id}/spend-cap": async (account) => {
     await operator.call("PUT", `/admin/accounts/${account}/spend-cap`, { units: { api_calls: 7 } });
     return ["account.spend_cap_changed", account];
+  },
+  "PUT /admin/resources/{kind}/{id}": async (account) => {
+    await operator.call("PUT", "/admin/resources/models/m1", { account });
+    return ["resource.registered", "models/m1"];
+  },
+  "DELETE /admin/resources/{kind}/{id}": async (account) => {
+    await operator.call("PUT", "/admin/resources/models/m2", { account });
+    await operator.call("DELETE", "/admin/resources/models/m2");
+    return ["resource.removed", "models/m2"];
+  },
+  "POST /admin/resources/import": async (account) => {
+    await operator.call("POST", "/admin/resources/import", { resources: [{ kind: "models", id: "m3", account }] });
+    return ["resources.imported", "resources"];
+  },
+  "PUT /admin/resources/{kind}/{id}/grants/{account}": async (account) => {
+    await operator.call("PUT", "/admin/resources/models/m4", { account });
+    await operator.call("PUT", `/admin/resources/models/m4/grants/${await operator.account()}`, { access: "read" });
+    return ["resource.shared", "models/m4"];
+  },
+  "DELETE /admin/resources/{kind}/{id}/grants/{account}": async (account) => {
+    const friend = await operator.account();
+    await operator.call("PUT", "/admin/resources/models/m5", { account });
+    await operator.call("PUT", `/admin/resources/models/m5/grants/${friend}`, { access: "read" });
+    await operator.call("DELETE", `/admin/resources/models/m5/grants/${friend}`);
+    return ["resource.unshared", "models/m5"];
+  },
+  "PUT /resources/{kind}/{id}/grants/{account}": async (account, secret) => {
+    await operator.call("PUT", "/admin/resources/models/m6", { account });
+    await own(`/resources/models/m6/grants/${await operator.account()}`, secret, "PUT", { access: "write" });
+    return ["resource.shared", "models/m6"];
+  },
+  "DELETE /resources/{kind}/{id}/grants/{account}": async (account, secret) => {
+    const friend = await operator.account();
+    await operator.call("PUT", "/admin/resources/models/m7", { account });
+    await own(`/resources/models/m7/grants/${friend}`, secret, "PUT", { access: "write" });
+    await own(`/resources/models/m7/grants/${friend}`, secret, "DELETE");
+    return ["resource.unshared", "models/m7"];
   },
   "POST /admin/keys": async (account) => ["key.created", (await operator.key({ account })).id],
   "DELETE /admin/keys/{id}": async (account) => {

@@ -9,9 +9,10 @@ import { type JwksServer, startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
 import { ADMIN_TOKEN, askJson, type MadeKey, type Scene, startScene } from "#test/support/scene.ts";
 import { type Call, type CallWorld, event, OWN_CALLS } from "./operation-calls.ts";
+import { RESOURCE_CALLS } from "./operation-calls-resources.ts";
 import { ADMIN_CALLS } from "./operation-calls-admin.ts";
 
-export const CALLS = { ...OWN_CALLS, ...ADMIN_CALLS };
+export const CALLS = { ...OWN_CALLS, ...ADMIN_CALLS, ...RESOURCE_CALLS };
 
 /** Everything that only reads, by its own permission: there is no pattern for that. */
 const READ = ADMIN_ROUTES.flatMap(({ method, permission }) =>
@@ -77,6 +78,7 @@ export async function startOperationWorld(): Promise<OperationWorld> {
       roles: ROLES,
       meters: { api_calls: {}, minutes: {}, seats: { aggregate: "last" } },
       plans,
+      resources: { models: {} },
     },
   });
   const { gateway, operator } = scene;

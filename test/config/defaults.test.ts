@@ -70,6 +70,7 @@ test("every default of the smallest file", () => {
         queue: { max: 1024, timeoutMs: 5_000 },
       },
     },
+    resources: {},
     routes: [
       {
         name: "all",
@@ -77,11 +78,22 @@ test("every default of the smallest file", () => {
         upstream: "app",
         auth: "required",
         schemes: ["jwt", "key"],
-        require: { roles: [], permissions: [], scopes: [], features: [], account: null, owner: null, own: null },
+        require: {
+          roles: [],
+          permissions: [],
+          scopes: [],
+          features: [],
+          account: null,
+          owner: null,
+          own: null,
+          resource: null,
+        },
         rates: [],
         concurrency: [],
         meters: {},
         countWhen: "not-5xx",
+        learns: null,
+        forgets: false,
       },
     ],
     metering: {

@@ -467,6 +467,33 @@ routes:
     ],
   ],
   [
+    "things whose owners cannot be learned, asked for or forgotten",
+    `version: 1
+upstreams:
+  app: { targets: [http://127.0.0.1:9000] }
+resources:
+  models: { id: "response.json:$.id" }
+routes:
+  - { name: create, upstream: app, match: { path: /models, methods: [POST] }, learns: model }
+  - { name: open, upstream: app, match: { path: /open }, auth: none, learns: models }
+  - name: model
+    upstream: app
+    match: { path: "/models/{id}" }
+    require: { resource: { kind: agents, id: path.model } }
+    forgets: models
+  - { name: own, upstream: app, match: { path: /own }, require: { permissions: [x], own: resource } }
+`,
+    [
+      '5:17 Expected a path without the leading $, got "$.id"',
+      '7:87 Unknown resource "model" (did you mean "models"?)',
+      "8:70 Expected no learns with auth: none (nobody is identified)",
+      '12:34 Unknown resource "agents" (known resources: models)',
+      '12:46 Unknown path parameter "model" (known parameters: id)',
+      "13:14 Expected the kind of require.resource (it says which one is forgotten)",
+      "14:90 Expected a resource beside own: resource (add resource: { kind, id })",
+    ],
+  ],
+  [
     "two routes that match the same",
     `version: 1
 upstreams:

@@ -77,6 +77,7 @@ export function passageOf(asked: Asked): Passage | Refusal {
     clientAddress: clientAddressOf(exchange.peer, head, runtime.trustedProxies),
     reservation: null,
     held: null,
+    watch: null,
     limitState: told(asked.limitHeaders ?? []),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Answers to the workers' questions about callers. Main thread.
+ * Answers to the workers' questions: who calls, and whose things are. Main thread.
  * An answer may be overtaken by a change; the worker then uses it once and forgets it (`data-plane/identity/directory.ts`).
  */
 import type { Answer, Question } from "#shared/messages.ts";
@@ -9,6 +9,7 @@ import type { UpstreamHeaders } from "#shared/upstream-headers.ts";
 import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
+import type { Owner, ResourceName, Resources } from "#control-plane/resources/resources.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { FirstSight } from "#control-plane/users/first-sight.ts";
@@ -23,6 +24,7 @@ export interface AnswersParts {
   readonly grants: (account: string) => Promise<readonly CreditGrant[]>;
   readonly upstreamHeaders: (account: string) => Promise<UpstreamHeaders | null>;
   readonly refreshKeys: (issuer: string) => Promise<void>;
+  readonly resources: Resources;
 }
 
 export class Answers {
@@ -33,7 +35,7 @@ export class Answers {
   }
 
   async answer(question: Question): Promise<Answer> {
-    const { accounts, keys, refreshKeys } = this.#parts;
+    const { accounts, keys, refreshKeys, resources } = this.#parts;
     switch (question.kind) {
       case "key": {
         const key = await keys.byHash(question.hash);
@@ -48,6 +50,13 @@ export class Answers {
       case "refresh-keys":
         await refreshKeys(question.issuer);
         return { kind: "refresh-keys" };
+      case "resource":
+        return { kind: "resource", resource: await resources.find(nameOf(question)) };
+      case "learn":
+        return { kind: "learn", learnt: await resources.learn(nameOf(question), ownerOf(question)) };
+      case "forget":
+        await resources.forget(nameOf(question), question.account);
+        return { kind: "forget" };
     }
   }
 
@@ -61,6 +70,14 @@ export class Answers {
     const record = { id, externalId, name, state, plan, spendCap, grants, anchorMs, epoch };
     return headers === null ? record : { ...record, upstreamHeaders: headers };
   }
+}
+
+function nameOf({ resource: kind, id }: { readonly resource: string; readonly id: string }): ResourceName {
+  return { kind, id };
+}
+
+function ownerOf({ account, user }: Owner): Owner {
+  return { account, user };
 }
 
 function keyRecord(key: ApiKey): KeyRecord {

@@ -25,6 +25,8 @@ import { reject } from "./problems.ts";
 import { registerEventList } from "./event-list.ts";
 import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
+import { registerAdminShares } from "./resource-grants-api.ts";
+import { registerResources } from "./resources-admin.ts";
 import type { Services } from "./services.ts";
 import { registerUserSessions } from "./sessions-admin.ts";
 import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
@@ -96,6 +98,8 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerBillingAdmin(app, services);
   registerEventList(app, services);
   registerReconcile(app, services);
+  registerResources(app, services);
+  registerAdminShares(app, services);
   registerAudit(app, services);
   registerSecrets(app, services);
   registerUpstreamCredentials(app, services);

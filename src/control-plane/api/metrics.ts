@@ -47,6 +47,10 @@ export function buildMetrics(source: MetricsSource): Registry {
       "meter_faults",
       "Values of meters that were missing or no good; their fallback counted.",
     ],
+    tollgate_resource_faults_total: [
+      "resource_faults",
+      "Things that apps made and whose owners could not be written down.",
+    ],
     tollgate_connections_evicted_total: [
       "connections_evicted",
       "Client connections without a request that were closed to make room for others.",

@@ -23,6 +23,7 @@ import { registerInvitations } from "./invitations-api.ts";
 import { registerOwnMembers } from "./own-members.ts";
 import { registerOwnSessions } from "./own-sessions.ts";
 import { reject } from "./problems.ts";
+import { registerOwnShares } from "./resource-grants-api.ts";
 import type { Services } from "./services.ts";
 import { registerEvents, registerReservations } from "./usage-in.ts";
 
@@ -67,6 +68,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerOwnSessions(app, services);
   registerOwnMembers(app, services);
   registerInvitations(app, services);
+  registerOwnShares(app, services);
   app.decorate("forPrincipals", true);
   registerAdminEndpoints(app, services);
   registerDocs(app, services.settings, {

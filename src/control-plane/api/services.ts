@@ -11,6 +11,8 @@ import type { UpstreamCredentials } from "#control-plane/accounts/upstream-crede
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
+import type { Resources } from "#control-plane/resources/resources.ts";
+import type { ResourceShares } from "#control-plane/resources/resource-shares.ts";
 import type { UsageParts } from "#control-plane/metering/account-usage.ts";
 import type { Secrets } from "#control-plane/secrets/secrets.ts";
 import type { Reservations } from "#control-plane/metering/reservations.ts";
@@ -36,4 +38,6 @@ export interface Services extends UserServices {
   readonly secrets: Secrets;
   readonly reveal: KeyReveal;
   readonly upstreamCredentials: UpstreamCredentials;
+  readonly resources: Resources;
+  readonly shares: ResourceShares;
 }

@@ -159,10 +159,12 @@ export interface ResourcesTable {
   /** Name in the file. */
   readonly kind: string;
   readonly id: string;
+  /** `likenessOf` the id (`core/resource-ids.ts`). */
+  readonly likeness: string;
   /** `accounts.id`. */
   account: string;
-  /** `users.external_id`; empty: none. */
-  user: string;
+  /** The user claim of who made it; null: a key did, or nobody knows. */
+  user: string | null;
   readonly created_ms: number;
 }
 

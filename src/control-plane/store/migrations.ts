@@ -218,10 +218,11 @@ async function extendKeys(db: Kysely<unknown>): Promise<void> {
 
 async function createResources(db: Kysely<unknown>): Promise<void> {
   await sql`CREATE TABLE resources (
-    kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL REFERENCES accounts (id), user TEXT NOT NULL,
+    kind TEXT NOT NULL, id TEXT NOT NULL, likeness TEXT NOT NULL, account TEXT NOT NULL REFERENCES accounts (id), user TEXT,
     created_ms INTEGER NOT NULL, PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID`.execute(db);
-  await sql`CREATE INDEX resources_account ON resources (account, created_ms)`.execute(db);
+  await sql`CREATE INDEX resources_likeness ON resources (kind, likeness)`.execute(db);
+  await sql`CREATE INDEX resources_account ON resources (account, kind, id)`.execute(db);
   await sql`CREATE TABLE resource_grants (
     kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL REFERENCES accounts (id),
     access TEXT NOT NULL CHECK (access IN ('read', 'write')), created_ms INTEGER NOT NULL, PRIMARY KEY (kind, id, account)

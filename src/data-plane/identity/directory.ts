@@ -4,7 +4,7 @@
  */
 import { boundedCache } from "#data-plane/bounded-cache.ts";
 import { keyHash } from "#core/key-hash.ts";
-import type { Answer, Invalidation } from "#shared/messages.ts";
+import type { Answer, Invalidation, ResourceChange } from "#shared/messages.ts";
 import type { AccountRecord, KeyRecord, TokenUser, UserRecord } from "#shared/principals.ts";
 import type { ControlLink } from "./control-link.ts";
 
@@ -117,7 +117,7 @@ export class Directory {
   }
 
   /** Takes effect for the next request. A key made after it was asked for in vain is found again. */
-  invalidate(what: Invalidation): void {
+  invalidate(what: Exclude<Invalidation, ResourceChange>): void {
     this.#changes++;
     this.#link.forgetUnderWay();
     switch (what.kind) {

@@ -7,6 +7,7 @@ import { type QuantityFault, unitsOf } from "#core/quantity.ts";
 import type { Concerned } from "#data-plane/refusal-log.ts";
 import type { RouteLine } from "#data-plane/route/compiled-route.ts";
 import type { BodyReader, Reading } from "#data-plane/metering/measure/body-reader.ts";
+import { allOf, bodyHead } from "#data-plane/metering/measure/body-head.ts";
 import { readerFor, type ReadCaps } from "#data-plane/metering/measure/reader-for.ts";
 import { parseUsageHeader, USAGE_HEADER } from "#data-plane/metering/measure/usage-header.ts";
 
@@ -131,18 +132,4 @@ function headerReading(headers: RawHeaders, name: string): Reading {
   const [first, ...more] = allOf(headers, name);
   if (first === undefined) return MISSING;
   return more.length === 0 ? { text: first.trim() } : { fault: "not_a_number" };
-}
-
-function allOf(headers: RawHeaders, wanted: string): readonly string[] {
-  const found: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() === wanted) found.push(headers[i + 1] ?? "");
-  }
-  return found;
-}
-
-function bodyHead(headers: RawHeaders) {
-  const [contentType] = allOf(headers, "content-type");
-  const codings = allOf(headers, "content-encoding");
-  return { contentType, contentEncoding: codings.length === 0 ? undefined : codings.join(",") };
 }

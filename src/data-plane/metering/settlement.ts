@@ -2,13 +2,21 @@
  * The end of one request as its lane sees it: whatever was reserved is settled or given back, once, and concurrency slots are let go,
  * however the request ends. Worker thread. The lane tells what happens in order: head, chunks, end, or that somebody left.
  */
+import { ERRORS } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { Measurement, type FaultListener } from "./measurement.ts";
 import { CLIENT_CLOSED_STATUS } from "./reservation.ts";
 import { counts, type Settler } from "./settler.ts";
 
+/** What the client of a lost charge hears. */
+const METERING_STATUS = ERRORS.metering_unavailable.status;
 /** Largest event or line of a stream that is looked into. */
 const EVENT_BYTES_MAX = 1024 * 1024;
+
+/** Holds the end of an answer back until it may go. */
+export interface EndHolder {
+  onKnown(): void;
+}
 
 export class Settlement {
   readonly #settler: Settler;
@@ -36,11 +44,38 @@ export class Settlement {
     if (this.#headSettled) return true;
     this.#headSettled = true;
     this.#status = status;
-    const { reservation } = this.#passage;
+    const { reservation, watch } = this.#passage;
+    watch?.head(status, rawHeaders);
     if (reservation === null) return true;
     const isKnown = this.measurement === null || this.measurement.responseHead(rawHeaders);
     this.#settler.stage(reservation, status, isKnown ? this.#units(status) : null);
     return this.#isRecorded();
+  }
+
+  /** Content of the request's body: `bytes` from `from` up to, not including, `to`. */
+  requestContent(bytes: Uint8Array, from: number, to: number): void {
+    if (this.measurement?.wantsRequest === true) this.measurement.requestChunk(bytes.subarray(from, to));
+  }
+
+  /** Content of the answer: `bytes` from `from` up to, not including, `to`. */
+  content(bytes: Uint8Array, from: number, to: number): void {
+    const { watch } = this.#passage;
+    if (this.measurement === null && watch === null) return;
+    const piece = bytes.subarray(from, to);
+    this.measurement?.responseChunk(piece);
+    watch?.chunk(piece);
+  }
+
+  /** The last bytes of the answer are not to go before `whenKnown`; as of its head. */
+  get holdsEnd(): boolean {
+    return this.#passage.watch?.holds === true;
+  }
+
+  /** Behind `end`: tells when every worker knows what the answer says of owners; at once when it says nothing. */
+  whenKnown(who: EndHolder): void {
+    const known = this.#passage.watch?.end() ?? null;
+    if (known === null) who.onKnown();
+    else void known.then(() => who.onKnown());
   }
 
   /** A charge could not be written, and the answer may not go on. */
@@ -66,12 +101,18 @@ export class Settlement {
 
   /** Ends with a status that no upstream gave. */
   endWith(status: number): void {
+    this.#passage.watch?.cut();
     const { reservation } = this.#passage;
     if (!this.#headSettled && reservation !== null) {
       this.#headSettled = true;
       this.#settler.stage(reservation, status, this.#units(status));
     }
     this.end();
+  }
+
+  /** The charge of an answer that had not begun could not be written. */
+  lost(): void {
+    this.endWith(METERING_STATUS);
   }
 
   /** The client left: a whole request counts by the rule for status 499, half a one is no request. */
@@ -82,6 +123,7 @@ export class Settlement {
 
   /** Nothing is charged that is not settled already. */
   release(): void {
+    this.#passage.watch?.cut();
     const { reservation } = this.#passage;
     if (reservation !== null) this.#settler.release(reservation);
     this.#headSettled = true;

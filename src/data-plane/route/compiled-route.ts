@@ -1,5 +1,5 @@
 /** A route as the phases use it: names already resolved to what they stand for. Worker thread; made at reload, frozen. */
-import type { RequireSettings } from "#config/access-settings.ts";
+import type { RequireSettings, ResourceSettings } from "#config/access-settings.ts";
 import type { CountWhen, MeterSettings } from "#config/settings.ts";
 import type { UsageOp } from "#shared/counter-shapes.ts";
 import type { CompiledRate } from "#data-plane/policy/rates.ts";
@@ -28,9 +28,15 @@ export interface CompiledRoute {
   readonly lines: readonly RouteLine[];
   /** How many of the lines are constant. */
   readonly constants: number;
-  /** A meter's value is looked for in the answer's body. */
+  /** A meter's value, or an id, is looked for in the answer's body. */
   readonly readsAnswer: boolean;
   readonly countWhen: CountWhen;
+  /** What `require.resource` is about; null: nothing. */
+  readonly resource: ResourceSettings | null;
+  /** Of what its answers 201 tell the owner; null: nothing. */
+  readonly learns: ResourceSettings | null;
+  /** What `require.resource` is about may be gone with its answer. */
+  readonly forgets: boolean;
   readonly upstream: UpstreamPool;
   /** One of the gateway's own endpoints. */
   readonly builtin: boolean;

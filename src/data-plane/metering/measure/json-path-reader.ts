@@ -2,7 +2,7 @@
 import type { JsonPath } from "#core/meter-source.ts";
 import type { BodyReader, Reading } from "./body-reader.ts";
 import { ByteOrderMark } from "./byte-order-mark.ts";
-import { JsonPathScanner } from "./json-path-scanner.ts";
+import { JsonPathScanner, type Wanted } from "./json-path-scanner.ts";
 
 /**
  * `missing`: the path leads to nothing or to null, or the body is empty. `not_a_number`: to something else than a number or the
@@ -12,8 +12,9 @@ export class JsonPathReader implements BodyReader {
   readonly #mark = new ByteOrderMark();
   readonly #scanner: JsonPathScanner;
 
-  constructor(path: JsonPath, capBytes: number) {
-    this.#scanner = new JsonPathScanner(path, capBytes);
+  /** `wanted` as of `JsonPathScanner`. */
+  constructor(path: JsonPath, capBytes: number, wanted: Wanted = "number") {
+    this.#scanner = new JsonPathScanner(path, capBytes, wanted);
   }
 
   push(chunk: Uint8Array): void {

@@ -4,6 +4,7 @@
  */
 import type { JsonPath } from "#core/meter-source.ts";
 import { isNumeral, NUMERAL_CHARS_MAX, type QuantityFault } from "#core/quantity.ts";
+import { RESOURCE_ID_CHARS_MAX } from "#core/resource-ids.ts";
 import type { Reading } from "./body-reader.ts";
 import { A, CLASS_OF, PLAIN_IN_STRING, S, TRANSITIONS } from "./json-machine.ts";
 import { TextCapture, unescaped } from "./text-capture.ts";
@@ -16,12 +17,19 @@ const BYTES_PER_UNIT_MAX = 6;
 const MISSING: Reading = { fault: "missing" };
 const NOT_A_NUMBER: Reading = { fault: "not_a_number" };
 const TOO_LARGE: Reading = { fault: "too_large" };
+/** `1e3` is one number in many spellings. */
+const WHOLE = /^-?\d+$/;
 const NO_BYTES = new Uint8Array(0);
+
+/** A number or the text of one; or an id, which is a whole number as it is written, or any text. */
+export type Wanted = "number" | "id";
 
 /** One document after the other, with `restart` between them. */
 export class JsonPathScanner {
   readonly #path: JsonPath;
   readonly #capBytes: number;
+  readonly #wanted: Wanted;
+  readonly #textBytesMax: number;
   readonly #capture = new TextCapture();
   /** By depth, from 1: whether the open container is an object. */
   readonly #isObject = new Uint8Array(DEPTH_MAX + 1);
@@ -39,9 +47,11 @@ export class JsonPathScanner {
   #scannedBytes = 0;
 
   /** A document of more than `capBytes` bytes is `over_cap`. */
-  constructor(path: JsonPath, capBytes: number) {
+  constructor(path: JsonPath, capBytes: number, wanted: Wanted = "number") {
     this.#path = path;
     this.#capBytes = capBytes;
+    this.#wanted = wanted;
+    this.#textBytesMax = wanted === "id" ? RESOURCE_ID_CHARS_MAX * BYTES_PER_UNIT_MAX : NUMERAL_CHARS_MAX;
   }
 
   restart(): void {
@@ -199,7 +209,7 @@ export class JsonPathScanner {
   }
 
   #startString(at: number): number {
-    if (this.#startValue()) this.#capture.start(at + 1, NUMERAL_CHARS_MAX);
+    if (this.#startValue()) this.#capture.start(at + 1, this.#textBytesMax);
     return S.STRING;
   }
 
@@ -207,7 +217,7 @@ export class JsonPathScanner {
     if (this.#isTarget()) {
       const literal = this.#capture.finish(bytes, at);
       const text = literal === null ? "" : unescaped(literal);
-      this.#found = isNumeral(text) ? { text } : NOT_A_NUMBER;
+      this.#found = this.#wanted === "id" || isNumeral(text) ? { text } : NOT_A_NUMBER;
     }
     return this.#afterValue();
   }
@@ -223,7 +233,7 @@ export class JsonPathScanner {
   #endNumber(bytes: Uint8Array, at: number): number {
     if (this.#isTarget()) {
       const text = this.#capture.finish(bytes, at);
-      this.#found = text === null ? TOO_LARGE : { text };
+      this.#found = text === null ? TOO_LARGE : this.#wanted === "number" || WHOLE.test(text) ? { text } : NOT_A_NUMBER;
     }
     return this.#afterValue();
   }

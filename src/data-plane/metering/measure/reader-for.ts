@@ -1,5 +1,5 @@
 /** Which reader a body gets: by the meter's source, and by what the message says its body is. Worker thread, pure. */
-import type { MeterSource } from "#core/meter-source.ts";
+import type { JsonPath, MeterSource } from "#core/meter-source.ts";
 import type { BodyReader } from "./body-reader.ts";
 import { JsonPathReader } from "./json-path-reader.ts";
 import { NdjsonLastReader } from "./ndjson-last-reader.ts";
@@ -33,6 +33,11 @@ export function readerFor(source: MeterSource, head: BodyHead, caps: ReadCaps): 
   if (source.kind === "ndjson.last") return new NdjsonLastReader(source.path, caps.eventBytes);
   if (source.kind === "sse.last" && !isJson(head.contentType)) return new SseLastReader(source.path, caps.eventBytes);
   return new JsonPathReader(source.path, caps.bodyBytes);
+}
+
+/** The reader of an id in a body that is one JSON document. */
+export function textReaderFor(path: JsonPath, head: BodyHead, bytesMax: number): BodyReader {
+  return isPlain(head.contentEncoding) ? new JsonPathReader(path, bytesMax, "id") : UNREADABLE;
 }
 
 /** Whether the body's bytes are its text: no `content-encoding`, or nothing but `identity`. */

@@ -7,10 +7,15 @@ import type { AnswerShape } from "./answer-shape.ts";
 export class AnswerBody {
   readonly keepsAlive: boolean;
   readonly #chunked: boolean;
+  readonly #holdsEnd: boolean;
+  /** The last bytes, while they are held back. */
+  #held: Buffer | null = null;
   /** Bytes still to come; null: the end says so. */
   #bytesLeft: number | null;
 
-  constructor({ framing, keepsAlive }: AnswerShape, bytes: number | null) {
+  /** `holdsEnd`: the last bytes do not go out before `end`. */
+  constructor({ framing, keepsAlive }: AnswerShape, bytes: number | null, holdsEnd: boolean) {
+    this.#holdsEnd = holdsEnd;
     this.keepsAlive = keepsAlive;
     this.#chunked = framing === "chunked";
     this.#bytesLeft = bytes;
@@ -24,12 +29,17 @@ export class AnswerBody {
   }
 
   content(out: Outgoing, bytes: Buffer, from: number, to: number): void {
+    if (this.#holdsEnd && this.#bytesLeft !== null && this.#bytesLeft <= 0) {
+      this.#held = Buffer.from(bytes.subarray(from, to));
+      return;
+    }
     if (this.#chunked) out.text(chunkHead(to - from));
     out.copy(bytes, from, to);
     if (this.#chunked) out.text("\r\n");
   }
 
   end(out: Outgoing, trailers: readonly string[]): void {
+    if (this.#held !== null) out.copy(this.#held, 0, this.#held.length);
     if (this.#chunked) out.text(lastChunk(passedTrailers(trailers)));
   }
 }

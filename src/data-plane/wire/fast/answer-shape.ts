@@ -37,3 +37,8 @@ export function shapeOf(head: ResponseHead, bodiless: boolean, circumstances: An
   if (isNew) return { framing: "chunked", keepsAlive: mayKeep, idleSeconds, target };
   return { framing: "close", keepsAlive: false, idleSeconds, target };
 }
+
+/** Bytes of the body that are to come; null: none, or their end says so. */
+export function bytesOf({ framing }: ResponseHead, bodiless: boolean): number | null {
+  return bodiless || framing.kind !== "length" ? null : framing.bytes;
+}

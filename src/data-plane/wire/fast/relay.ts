@@ -3,10 +3,10 @@
  * The order that makes metering exact: what a byte of the answer stands for is staged before the byte is queued, and the turn writes
  * all that is staged before it sends. Every way out ends the `Settlement` once.
  */
-import { type Refusal, statusOf } from "#core/errors.ts";
+import type { Refusal } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { METERING_DOWN } from "#data-plane/gate.ts";
-import { Settlement } from "#data-plane/metering/settlement.ts";
+import { type EndHolder, Settlement } from "#data-plane/metering/settlement.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import type { Seeking } from "#data-plane/upstream/pool-use.ts";
 import type { ConnectionSeeker } from "#data-plane/upstream/target-sockets.ts";
@@ -18,16 +18,13 @@ import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
 import type { Turn } from "#data-plane/wire/turn.ts";
 import { BUSY, invalidAnswer, timedOut, tooManyInterim, unreachable } from "#data-plane/wire/upstream-refusals.ts";
 import { AnswerBody } from "./answer-body.ts";
-import { type AnswerCircumstances, shapeOf } from "./answer-shape.ts";
+import { bytesOf, shapeOf } from "./answer-shape.ts";
 import { answerText } from "./answer-text.ts";
 import type { ClientLane } from "./client-lane.ts";
 import type { RelayClient } from "./relay-client.ts";
 import { requestText } from "./request-text.ts";
 
-/** What the client of a lost charge hears. */
-const METERING_STATUS = statusOf(METERING_DOWN);
-
-export class Relay implements ConnectionUser, ConnectionSeeker {
+export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   readonly method: string;
   readonly turn: Turn;
   readonly #lane: ClientLane;
@@ -45,6 +42,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   #answer: AnswerBody | null = null;
   #retried = false;
   #interim = 0;
+  #trailers: readonly string[] = [];
   #paused = false;
   /** When whatever is waited for has taken too long; milliseconds of the monotonic clock. */
   #deadlineMs = Infinity;
@@ -116,8 +114,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** Content of the request's body, good until this returns; false: no more until `resumeBody`. */
   content(bytes: Buffer, from: number, to: number): boolean {
     if (this.#over) return true;
-    const { measurement } = this.#settlement;
-    if (measurement?.wantsRequest === true) measurement.requestChunk(bytes.subarray(from, to));
+    this.#settlement.requestContent(bytes, from, to);
     if (this.#upstream !== null) {
       const hasRoom = this.#upstream.write(bytes, from, to);
       if (hasRoom) this.#waitForClient();
@@ -159,23 +156,20 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   onHead(head: ResponseHead, bodiless: boolean): void {
     if (this.#over) return;
     if (!this.#settlement.head(head.status, head.raw)) return this.#end(METERING_DOWN);
-    const shape = shapeOf(head, bodiless, this.#circumstances());
-    this.#answer = new AnswerBody(shape, !bodiless && head.framing.kind === "length" ? head.framing.bytes : null);
+    const { httpVersion } = this.#passage.exchange;
+    const { idleSeconds } = this.#lane;
+    const circumstances = { httpVersion, mayKeep: this.#client.mayKeep, idleSeconds, target: this.#target };
+    const shape = shapeOf(head, bodiless, circumstances);
+    this.#answer = new AnswerBody(shape, bytesOf(head, bodiless), this.#settlement.holdsEnd);
     this.#waitForAnswer();
     this.#client.out.text(answerText(head, this.#passage, shape));
     this.#client.headQueued(head.status);
     this.#client.queued();
   }
 
-  #circumstances(): AnswerCircumstances {
-    const { httpVersion } = this.#passage.exchange;
-    const { idleSeconds } = this.#lane;
-    return { httpVersion, mayKeep: this.#client.mayKeep, idleSeconds, target: this.#target };
-  }
-
   onContent(bytes: Buffer, from: number, to: number): void {
     if (this.#over) return;
-    this.#settlement.measurement?.responseChunk(bytes.subarray(from, to));
+    this.#settlement.content(bytes, from, to);
     if (this.#answer?.takes(to - from) === true && !this.#settlement.end()) return this.#cut();
     this.#waitForAnswer();
     const { out } = this.#client;
@@ -189,8 +183,16 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
     if (this.#over) return;
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cut();
+    this.#trailers = trailers;
+    this.#deadlineMs = Infinity;
+    this.#settlement.whenKnown(this);
+  }
+
+  /** The end of the answer may go. */
+  onKnown(): void {
+    if (this.#over) return;
     this.#over = true;
-    this.#answer?.end(this.#client.out, trailers);
+    this.#answer?.end(this.#client.out, this.#trailers);
     this.#client.answered(this.#answer?.keepsAlive === true);
   }
 
@@ -202,8 +204,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
       this.#deadlineMs = this.turn.nowMs() + this.#target.connectPatienceMs;
       return this.#sought(this.#target.sockets.takeNew(this));
     }
-    const { name } = this.#passage.route.upstream;
-    this.#end(why === "invalid" ? invalidAnswer(name) : unreachable(name));
+    this.#end((why === "invalid" ? invalidAnswer : unreachable)(this.#passage.route.upstream.name));
   }
 
   // -- ways out
@@ -241,7 +242,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker {
   /** What was staged for the answer could not be written; nothing of it went out. */
   lost(): void {
     this.#over = true;
-    this.#settlement.endWith(METERING_STATUS);
+    this.#settlement.lost();
     this.#leave();
     this.#client.refuse(this.#passage, METERING_DOWN);
   }

@@ -10,7 +10,7 @@ import type { Refusal } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import { bodyRefusal, METERING_DOWN } from "#data-plane/gate.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
-import { Settlement } from "#data-plane/metering/settlement.ts";
+import { type EndHolder, Settlement } from "#data-plane/metering/settlement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { PlainCounter } from "#shared/metrics-table.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
@@ -40,7 +40,7 @@ export interface ForwardHost {
   count(counter: PlainCounter): void;
 }
 
-export class Forward implements Dispatcher.DispatchHandler {
+export class Forward implements Dispatcher.DispatchHandler, EndHolder {
   readonly #host: ForwardHost;
   readonly #passage: Passage;
   readonly #request: IncomingMessage;
@@ -54,6 +54,8 @@ export class Forward implements Dispatcher.DispatchHandler {
   #retried = false;
   #interim = 0;
   #trailers = false;
+  /** The answer's last bytes, while they are held back. */
+  #held: Buffer | null = null;
   /** Ends a request that waits for a connection, or an answer nobody reads; null: neither. */
   #patience: NodeJS.Timeout | null = null;
 
@@ -122,14 +124,13 @@ export class Forward implements Dispatcher.DispatchHandler {
   }
 
   #body(chunked: boolean): Readable {
-    const { measurement } = this.#settlement;
     // A length was looked at by the gate.
     const bytesMax = chunked ? (this.#passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity) : Infinity;
     return outgoingBody(this.#request, chunked, {
       bytesMax,
       onTooLarge: () => this.cutBody(bodyRefusal(bytesMax)),
       onChunk: (chunk) => {
-        if (measurement?.wantsRequest === true) measurement.requestChunk(chunk);
+        this.#settlement.requestContent(chunk, 0, chunk.length);
         this.#heard();
       },
     });
@@ -172,9 +173,14 @@ export class Forward implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
-    this.#settlement.measurement?.responseChunk(chunk);
+    this.#settlement.content(chunk, 0, chunk.length);
     if (this.#bytesLeft !== null) this.#bytesLeft -= chunk.length;
-    if (this.#bytesLeft !== null && this.#bytesLeft <= 0 && !this.#settlement.end()) return this.#cutAnswer();
+    const isLast = this.#bytesLeft !== null && this.#bytesLeft <= 0;
+    if (isLast && !this.#settlement.end()) return this.#cutAnswer();
+    if (isLast && this.#settlement.holdsEnd) {
+      this.#held = chunk;
+      return;
+    }
     if (this.#response.write(chunk)) return;
     controller.pause();
     // undici's own timers stand still while paused: a client that does not read may not hold the upstream for ever.
@@ -186,9 +192,16 @@ export class Forward implements Dispatcher.DispatchHandler {
     const trailers = headerTexts(controller.rawTrailers);
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cutAnswer();
-    this.#finish();
     if (this.#trailers && trailers.length > 0) this.#response.addTrailers(pairsOf(passedTrailers(trailers)));
-    this.#response.end();
+    this.#settlement.whenKnown(this);
+  }
+
+  /** The end of the answer may go. */
+  onKnown(): void {
+    if (this.#over) return;
+    this.#finish();
+    if (this.#held === null) this.#response.end();
+    else this.#response.end(this.#held);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
