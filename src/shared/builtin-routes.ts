@@ -38,6 +38,7 @@ export const BUILTIN_ROUTES: readonly BuiltinRoute[] = [
   own("api-keys.rotate", "POST", "/api-keys/{id}/rotate"),
   own("api-keys.reveal", "POST", "/api-keys/{id}/reveal"),
   own("api-keys.revoke", "DELETE", "/api-keys/{id}"),
+  permitted("keys.verify", "POST", "/keys/verify", "tollgate:keys:verify"),
   own("billing.status", "GET", "/billing/status"),
   own("billing.plans", "GET", "/billing/plans"),
   own("billing.usage", "GET", "/billing/usage"),

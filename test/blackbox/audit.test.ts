@@ -299,6 +299,7 @@ const BY_TOKEN = ["DELETE /sessions", "DELETE /sessions/{id}", "POST /invitation
 const NO_CHANGE = [
   "POST /admin/usage/events",
   "POST /admin/keys/lookup",
+  "POST /keys/verify",
   "POST /usage/events",
   "POST /usage/reservations",
   "POST /usage/reservations/{id}/confirm",

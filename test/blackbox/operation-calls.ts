@@ -46,6 +46,10 @@ export const OWN_CALLS: Calls = {
   getDocsPage: once,
   getMe: async ({ token }) => [{ status: 200 }, { status: 200, bearer: token("ada") }],
   revealOwnKey: async ({ boss }) => [{ status: 200, params: { id: boss.id } }],
+  verifyKey: async ({ boss }) => [
+    { status: 200, body: { key: boss.secret, scopes: [] } },
+    { status: 200, body: { key: "nothing" } },
+  ],
   getBillingStatus: once,
   listPlans: once,
   getUsage: async ({ token }) => [{ status: 200 }, { status: 200, bearer: token("ada") }],

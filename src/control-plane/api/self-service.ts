@@ -21,6 +21,7 @@ import { operation } from "./operation.ts";
 import { registerOwnKeys } from "./own-keys.ts";
 import { registerInvitations } from "./invitations-api.ts";
 import { registerOwnMembers } from "./own-members.ts";
+import { registerVerify } from "./keys-verify.ts";
 import { registerOwnSessions } from "./own-sessions.ts";
 import { reject } from "./problems.ts";
 import { registerOwnShares } from "./resource-grants-api.ts";
@@ -65,6 +66,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   registerEvents(app, services, events, async (request) => (await callerOf(request, services)).account);
   registerReservations(app, services);
   registerOwnKeys(app, services);
+  registerVerify(app, services);
   registerOwnSessions(app, services);
   registerOwnMembers(app, services);
   registerInvitations(app, services);
