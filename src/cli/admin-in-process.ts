@@ -13,7 +13,7 @@ export async function inProcess<T>(settings: Settings, work: (client: AdminClien
     announce: () => Promise.resolve(),
     publishKeys: () => Promise.resolve(),
     isLive: () => false,
-    inFlight: null,
+    live: null,
   });
   const app = buildAdmin({ services: foundation.services, log, ready: () => false, metrics: null, token: null });
   const call: AdminClient["call"] = async (method, path, body) => {

@@ -12,6 +12,7 @@ import { addKeys } from "./keys.ts";
 import { addReconcile } from "./reconcile.ts";
 import { addSecrets } from "./secrets.ts";
 import { addStart } from "./start.ts";
+import { addStats } from "./stats.ts";
 import { addToken } from "./token.ts";
 import { addUsage } from "./usage.ts";
 
@@ -32,6 +33,7 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addKeys(program);
   addReconcile(program);
   addSecrets(program);
+  addStats(program);
   addToken(program);
   addUsage(program);
   inherit(program);

@@ -16,6 +16,7 @@ import { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import { AccountLife } from "#control-plane/accounts/account-life.ts";
 import { AccountList } from "#control-plane/accounts/account-list.ts";
+import { AccountStats } from "#control-plane/accounts/account-stats.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
@@ -25,6 +26,7 @@ import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import { ResourceShares } from "#control-plane/resources/resource-shares.ts";
 import { Resources } from "#control-plane/resources/resources.ts";
 import type { Services } from "#control-plane/api/services.ts";
+import type { LiveTables } from "#control-plane/fleet/live-tables.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
@@ -53,8 +55,8 @@ export interface FoundationParts {
   readonly publishKeys: (issuer: string, keys: readonly PublicKey[]) => Promise<void>;
   /** Whether this writer of the journal may still append. */
   readonly isLive: (writer: number) => boolean;
-  /** What workers have reserved (`in-flight-table.ts`); null: there are none. */
-  readonly inFlight: SharedArrayBuffer | null;
+  /** null: there are no workers. */
+  readonly live: LiveTables | null;
 }
 
 export class Foundation {
@@ -150,6 +152,8 @@ export class Foundation {
       accounts,
       accountList: list,
       accountLife: life,
+      accountStats: new AccountStats(db, settings),
+      live: parts.live,
       accountBulk: new AccountBulk({ db, audit, announce, list, life, grants }),
       keys,
       keySets: this.keySets,
@@ -182,7 +186,7 @@ export class Foundation {
         db,
         counters,
         ledger,
-        inFlight: parts.inFlight,
+        inFlight: parts.live?.inFlight ?? null,
         journalDir: opened.journalDir,
         creditsLeft: async (id) => (await grants.left(id)).balance,
       },

@@ -12,9 +12,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
 import { forgetMs } from "#core/clock.ts";
-import { createInFlight, reservedUnits } from "#shared/in-flight-table.ts";
-import { createMetrics } from "#shared/metrics-table.ts";
-import { createTable } from "#shared/shared-table.ts";
+import { reservedUnits } from "#shared/in-flight-table.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { Answers } from "#control-plane/accounts/answers.ts";
 import { type AdminToken, keepAdminToken, type OpenedToken, openAdminToken } from "#control-plane/api/admin-token.ts";
@@ -22,13 +20,12 @@ import { buildAdmin } from "#control-plane/api/admin.ts";
 import { buildMetrics } from "#control-plane/api/metrics.ts";
 import { buildSelfService } from "#control-plane/api/self-service.ts";
 import { Fleet } from "#control-plane/fleet/fleet.ts";
+import { type LiveTables, newLiveTables } from "#control-plane/fleet/live-tables.ts";
 import { snapshotOf } from "#control-plane/fleet/snapshot.ts";
 import { type RunFile, readRunFile } from "#control-plane/store/run-file.ts";
 import { Foundation } from "./foundation.ts";
 import { changedSections, needRestart } from "./settings-changes.ts";
 
-/** Places in the table of rates: 24 MiB of address space, of which only touched pages cost memory. */
-const RATE_ENTRIES = 1_048_576;
 const TICKET_KEY_BYTES = 48;
 const SOCKET_DIR_PREFIX = "tollgate-";
 const FOLD_MS = 1000;
@@ -58,11 +55,10 @@ export class Gateway {
   readonly foundation: Foundation;
   readonly #parts: GatewayParts;
   readonly #fleet: Fleet;
-  readonly #metricsTable = createMetrics();
   readonly #socketDir = mkdtempSync(join(tmpdir(), SOCKET_DIR_PREFIX));
   readonly #apps: FastifyInstance[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #inFlight: SharedArrayBuffer;
+  readonly #live: LiveTables;
   readonly #adminToken: AdminToken;
   readonly #newAdminToken: string | null;
   #settings: Settings;
@@ -74,24 +70,24 @@ export class Gateway {
   static async open(parts: GatewayParts): Promise<Gateway> {
     // The fleet is made after the foundation that announces to it; nothing is announced before.
     let gateway: Gateway | null = null;
-    const inFlight = createInFlight(parts.settings.server.workers);
+    const live = newLiveTables(parts.settings.server.workers, () => gateway?.snapshot ?? null);
     const foundation = await Foundation.open({
       settings: () => gateway?.settings ?? parts.settings,
       log: parts.log,
       announce: async (what) => gateway?.fleet.announce(what),
       publishKeys: async (issuer, keys) => gateway?.fleet.useKeySet(issuer, keys),
       isLive: (writer) => gateway?.fleet.isLive(writer) ?? false,
-      inFlight,
+      live,
     });
     const token = await openAdminToken(foundation.db, parts.settings.server.adminToken);
-    gateway = new Gateway(parts, foundation, inFlight, token);
+    gateway = new Gateway(parts, foundation, live, token);
     return gateway;
   }
 
-  private constructor(parts: GatewayParts, foundation: Foundation, inFlight: SharedArrayBuffer, token: OpenedToken) {
+  private constructor(parts: GatewayParts, foundation: Foundation, live: LiveTables, token: OpenedToken) {
     this.#parts = parts;
     this.foundation = foundation;
-    this.#inFlight = inFlight;
+    this.#live = live;
     this.#adminToken = token.token;
     this.#newAdminToken = token.made;
     this.#settings = parts.settings;
@@ -109,11 +105,11 @@ export class Gateway {
     });
     const start = {
       pepper: foundation.pepper,
-      rates: createTable(RATE_ENTRIES, 1),
+      rates: live.rates,
       slots: foundation.slotsBuffer,
       counters: foundation.countersBuffer,
-      metrics: this.#metricsTable,
-      inFlight,
+      metrics: live.metrics,
+      inFlight: live.inFlight,
       journalDir: foundation.journalDir,
       runId: foundation.run,
       controlSocket: join(this.#socketDir, "control.sock"),
@@ -130,6 +126,10 @@ export class Gateway {
 
   get settings(): Settings {
     return this.#settings;
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
   }
 
   get fleet(): Fleet {
@@ -173,7 +173,7 @@ export class Gateway {
 
   /** Drops counters long over, but for those of requests under way: should their worker die, units are given back by place. */
   #sweep(): void {
-    this.foundation.counters.sweep(forgetMs(), reservedUnits(this.#inFlight));
+    this.foundation.counters.sweep(forgetMs(), reservedUnits(this.#live.inFlight));
   }
 
   /** Where a process of the same machine asks; an address that means all is asked on loopback. */
@@ -208,8 +208,8 @@ export class Gateway {
 
   #adminParts() {
     const registry = buildMetrics({
-      table: this.#metricsTable,
-      routeNames: () => new Map(Object.entries(this.#snapshot.routeMetrics).map(([name, place]) => [place, name])),
+      table: this.#live.metrics,
+      routeNames: this.#live.routeNames,
       workers: () => this.#fleet.size,
       configGood: () => this.#configGood,
     });

@@ -56,6 +56,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("account-members.remove", "DELETE", "/admin/accounts/{id}/members/{user}", "account-members:remove"),
   on("key-sets.show", "GET", "/admin/key-sets", "key-sets:read"),
   on("usage.ledger", "GET", "/admin/usage", "usage:ledger"),
+  on("stats.show", "GET", "/admin/stats", "stats:read"),
   on("events.list", "GET", "/admin/events", "events:list"),
   on("resources.list", "GET", "/admin/resources", "resources:list"),
   on("resources.import", "POST", "/admin/resources/import", "resources:import"),

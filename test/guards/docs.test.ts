@@ -80,7 +80,7 @@ describe("docs/endpoints.md", () => {
       announce: () => Promise.resolve(),
       publishKeys: () => Promise.resolve(),
       isLive: () => false,
-      inFlight: null,
+      live: null,
     });
   });
   afterAll(() => foundation.close());

@@ -27,6 +27,7 @@ import { registerSecrets } from "./secrets-admin.ts";
 import { registerReconcile } from "./reconcile-api.ts";
 import { registerAdminShares } from "./resource-grants-api.ts";
 import { registerResources } from "./resources-admin.ts";
+import { registerStats } from "./stats-api.ts";
 import type { Services } from "./services.ts";
 import { registerUserSessions } from "./sessions-admin.ts";
 import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
@@ -90,6 +91,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerAccounts(app, services);
   registerAccountActions(app, services);
   registerAccountBulk(app, services);
+  registerStats(app, services);
   registerAdminKeys(app, services);
   registerUsers(app, services);
   registerUserSessions(app, services);

@@ -4,11 +4,13 @@ import type { Settings } from "#config/settings.ts";
 import type { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
+import type { AccountStats } from "#control-plane/accounts/account-stats.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import type { KeyReveal } from "#control-plane/accounts/key-reveal.ts";
 import type { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
+import type { LiveTables } from "#control-plane/fleet/live-tables.ts";
 import type { IssuerKeySets } from "#control-plane/issuers/key-sets.ts";
 import type { CreditGrants } from "#control-plane/credits/grants.ts";
 import type { Resources } from "#control-plane/resources/resources.ts";
@@ -28,6 +30,9 @@ export interface Services extends UserServices {
   readonly accountList: AccountList;
   readonly accountLife: AccountLife;
   readonly accountBulk: AccountBulk;
+  readonly accountStats: AccountStats;
+  /** null: no gateway runs, only a command. */
+  readonly live: LiveTables | null;
   readonly keys: ApiKeys;
   readonly keySets: IssuerKeySets;
   readonly usage: UsageParts;

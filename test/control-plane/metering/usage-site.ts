@@ -65,7 +65,7 @@ export class UsageSite implements AsyncDisposable {
       announce: async (what) => void this.announced.push(...(what.kind === "batch" ? what.accounts : [what.id])),
       publishKeys: () => Promise.resolve(),
       isLive: () => false,
-      inFlight: null,
+      live: null,
     });
     await this.#foundation.recover();
   }
