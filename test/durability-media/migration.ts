@@ -1,6 +1,7 @@
 /**
  * Bringing a store up to date, killed right before any statement that writes: what is left is the store of before or the one
- * of after, and the next start opens it. From nothing, and from the store of version 0.1. And a store of a newer version.
+ * of after, and the next start opens it. From nothing, from the store of version 0.1, and from the one before users and members. And a
+ * store of a newer version.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,13 +11,22 @@ import SQLite from "better-sqlite3";
 import { expect } from "vitest";
 import { openDatabase } from "#control-plane/store/database.ts";
 import { runCli } from "#test/support/cli.ts";
+import { startGateway } from "#test/support/process.ts";
 import { type Random, seededRandom } from "#test/support/random.ts";
+import { ADMIN_TOKEN, askJson, operatorOf, rows } from "#test/support/scene.ts";
 
 const CHILD = join(import.meta.dirname, "migrate-child.ts");
 /** As `src/main.ts` keeps it: a child is not to compile everything anew. */
 const COMPILED = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "tollgate");
 const VERSION_1 = readFileSync(join(import.meta.dirname, "store-0001.sql"), "utf8");
-/** Before the usage of that store, and how much it is. */
+/** Accounts "first" and "second" (suspended); "first" has two keys, of which one is revoked. */
+const VERSION_3 = readFileSync(join(import.meta.dirname, "store-0003.sql"), "utf8");
+const PEPPER_3 = "QD6swJy74zZ0iBcN5yf-6shA7SpVmPGsmSFnQ28ZBPY";
+const KEYS_3 = {
+  good: "tg_sk_live_TfK2zJLkA4ubV66hcLhSHryYlcKtxvjO2Lb4lu",
+  revoked: "tg_sk_live_uho6pG03gcFs2vMrXySSlUYsBk4iRmYn2QAYqH",
+} as const;
+/** Before the usage of version 0.1's store, and how much it is. */
 const SINCE = "2026-10-31T00:00:00Z";
 const UNITS = 123;
 
@@ -87,7 +97,7 @@ async function open(place: Place): Promise<void> {
 /** `kills`: at so many of the statements, the last one always; more than there are: at each. */
 export async function killMigration(kills: number): Promise<void> {
   const random = seededRandom("migration killed");
-  for (const sql of ["", VERSION_1]) {
+  for (const sql of ["", VERSION_1, VERSION_3]) {
     using whole = new Place(sql);
     const before = whole.schema();
     const count = Number(await openAndDie(whole, 0));
@@ -95,7 +105,7 @@ export async function killMigration(kills: number): Promise<void> {
     const [one = 0, ...others] = pick(random, count, kills);
     using last = new Place(sql);
     await killOnce(last, one, states);
-    await expectUsage(last, sql === "" ? 0 : UNITS);
+    await expectUsage(last, sql === VERSION_1 ? UNITS : 0);
     for (const statement of others) {
       using place = new Place(sql);
       await killOnce(place, statement, states);
@@ -118,9 +128,37 @@ async function killOnce(place: Place, last: number, [before, after]: readonly [u
 
 async function expectUsage(place: Place, units: number): Promise<void> {
   const answer = (await place.usage()).json();
-  // Rows as docs/endpoints.md lists them.
-  const rows = answer.data as readonly { readonly units: number }[];
-  expect(rows.reduce((sum, row) => sum + row.units, 0)).toBe(units);
+  expect(rows(answer, "data").reduce((sum, row) => sum + Number(row.units), 0)).toBe(units);
+}
+
+/** The gateway of now on that store: keys work as they did, the audit log's chain holds, and it goes on. */
+export async function startOnOld(): Promise<void> {
+  using place = new Place(VERSION_3);
+  writeFileSync(join(place.dir, "data", "pepper"), PEPPER_3, { mode: 0o600 });
+  await using gateway = await startGateway(
+    {
+      server: { adminToken: ADMIN_TOKEN },
+      roles: { User: ["*"] },
+      plans: { free: { default: true }, pro: {} },
+      upstreams: {},
+      routes: [],
+    },
+    { dir: place.dir },
+  );
+  const operator = operatorOf(gateway);
+  const me = (secret: string) => askJson(`${gateway.url}/_tollgate/auth/me`, { bearer: secret });
+  expect(await me(KEYS_3.good)).toMatchObject({
+    status: 200,
+    body: { account: { externalId: "first" }, roles: ["User"] },
+  });
+  expect(await me(KEYS_3.revoked)).toMatchObject({ status: 401, body: { error: "key_revoked" } });
+  expect((await operator.call("GET", "/admin/accounts/first")).body).toMatchObject({ state: "active", plan: "pro" });
+  expect((await operator.call("GET", "/admin/accounts/second")).body).toMatchObject({ state: "suspended", plan: null });
+  const { body } = await operator.call("GET", "/admin/keys?account=first");
+  const keys = rows(body, "data").map(({ enabled, limits, state }) => ({ enabled, limits, state }));
+  expect(keys).toEqual(["active", "revoked"].map((state) => ({ enabled: true, limits: null, state })));
+  expect((await operator.call("POST", "/admin/accounts/second/activate")).status).toBe(200);
+  expect((await operator.call("GET", "/admin/audit/verify")).body).toMatchObject({ entries: 8, faults: [] });
 }
 
 /** As after a downgrade: refused by name and reason, and left as it is. */

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { hasLoopDisk } from "#test/support/loop-device.ts";
 import { copyUnderLoad, damageAfterCopy } from "../durability-media/copies.ts";
-import { killMigration, openNewer } from "../durability-media/migration.ts";
+import { killMigration, openNewer, startOnOld } from "../durability-media/migration.ts";
 import { cutPower } from "../durability-media/power-cut.ts";
 import { DAMAGES, damageEveryByte, duplicateSegment, flip } from "../durability-media/segments.ts";
 import type { LoneRow } from "./runner.ts";
@@ -52,6 +52,13 @@ export const DURABILITY_MEDIA: readonly LoneRow[] = [
     name: "an upgrade of the store killed at any statement leaves the old store or the new one, and the next start opens it",
     timeoutMs: TIMEOUT_MS,
     proof: () => killMigration(LONG ? 1000 : 3),
+  },
+  {
+    id: "L11",
+    class: "durability",
+    name: "a gateway that starts on the store of an earlier version serves its keys, and its audit log goes on",
+    timeoutMs: TIMEOUT_MS,
+    proof: startOnOld,
   },
   {
     id: "L11",
