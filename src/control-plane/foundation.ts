@@ -167,7 +167,7 @@ export class Foundation {
         announce: announceAccount,
       }),
       grants,
-      ...userServices({ db, audit, announce, accounts, settings, pepper, lastSeen: this.lastSeen }),
+      ...userServices({ db, audit, announce, accounts, settings, pepper, localIssuer, lastSeen: this.lastSeen }),
       resources: new Resources(db, audit, announce),
       shares: new ResourceShares(db, audit, announce),
       ...reportedUsage({

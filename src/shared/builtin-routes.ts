@@ -95,6 +95,7 @@ export function builtinRoutesOf(server: { readonly adminOnListen: boolean }): re
 export const INTERNAL_HEADERS = {
   account: "x-tollgate-account",
   user: "x-tollgate-user",
+  actor: "x-tollgate-actor",
   roles: "x-tollgate-roles",
   plan: "x-tollgate-plan",
   keyId: "x-tollgate-key-id",

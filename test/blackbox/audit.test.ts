@@ -10,7 +10,10 @@ import { ADMIN_TOKEN, askJson, rows, sceneConfig, startScene, text } from "#test
 const jwks = await startJwks(makeKey("ES256"));
 const identity = {
   keys: { storage: "retrievable" },
-  issuers: [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] }],
+  issuers: [
+    { name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] },
+    { name: "local", preset: "local", audiences: ["api"] },
+  ],
 };
 const plans = { free: { default: true }, pro: {} };
 const server = { workers: 2, adminToken: ADMIN_TOKEN };
@@ -211,6 +214,11 @@ const CHANGES: Readonly<
     const id = await madeUser();
     await operator.call("DELETE", `/admin/users/${id}`);
     return ["user.deleted", id];
+  },
+  "POST /admin/users/{id}/impersonate": async () => {
+    const id = await madeUser();
+    await operator.call("POST", `/admin/users/${id}/impersonate`, { reason: "a ticket" });
+    return ["user.impersonated", id];
   },
   "DELETE /admin/users/{id}/sessions": async () => {
     const id = await madeUser();

@@ -19,6 +19,7 @@ import { newControlApp } from "./control-app.ts";
 import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
+import { registerImpersonation } from "./impersonation-admin.ts";
 import { registerAccountMembers } from "./members-admin.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
@@ -96,6 +97,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerUsers(app, services);
   registerUserSessions(app, services);
   registerAccountMembers(app, services);
+  registerImpersonation(app, services);
   registerUsage(app, services);
   registerBillingAdmin(app, services);
   registerEventList(app, services);

@@ -13,6 +13,8 @@ const ADDRESSES_LENGTH_MAX = 500;
 export interface Caller {
   readonly account: Account;
   readonly user: string | null;
+  /** Who acts as the user; null: the user. */
+  readonly actor: string | null;
   readonly roles: readonly string[];
   /** null: an unnarrowed key. */
   readonly scopes: readonly string[] | null;
@@ -31,11 +33,19 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
   return {
     account,
     user: header(request, INTERNAL_HEADERS.user),
+    actor: header(request, INTERNAL_HEADERS.actor),
     roles: list(request, INTERNAL_HEADERS.roles, ",") ?? [],
     scopes: list(request, INTERNAL_HEADERS.scope, " "),
     plan,
     keyId,
   };
+}
+
+/** Refuses to change anything for somebody who acts as another: what is lasting is for the user alone. */
+export function checkNotImpersonated(request: FastifyRequest): void {
+  const actor = header(request, INTERNAL_HEADERS.actor);
+  if (actor === null || request.method === "GET" || request.method === "HEAD") return;
+  reject("permission_denied", "actor:impersonated", "Who acts as another user changes nothing at the gateway");
 }
 
 /** The user whose token the request was made with; a key is nobody's. */

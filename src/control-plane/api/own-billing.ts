@@ -19,6 +19,8 @@ import { accountView, planView } from "./views.ts";
 const MeAnswer = Type.Object({
   account: AccountAnswer,
   user: nullable(Type.String()),
+  /** Who acts as the user; null: the user. */
+  actor: nullable(Type.String()),
   roles: Type.Array(Type.String()),
   permissions: Type.Array(Type.String()),
   scopes: nullable(Type.Array(Type.String())),
@@ -59,9 +61,9 @@ const readForecast = operation(
 
 export function registerOwnBilling(app: FastifyInstance, services: Services): void {
   app.get("/auth/me", readMe, async (request) => {
-    const { account, user, roles, scopes, plan, keyId } = await callerOf(request, services);
+    const { account, user, actor, roles, scopes, plan, keyId } = await callerOf(request, services);
     const permissions = [...new Set(roles.flatMap((role) => services.settings().roles[role] ?? []))];
-    return { account: accountView(account), user, roles, permissions, scopes, plan: plan.id, keyId };
+    return { account: accountView(account), user, actor, roles, permissions, scopes, plan: plan.id, keyId };
   });
   app.get("/billing/status", readStatus, async (request) => {
     const { account, plan } = await callerOf(request, services);

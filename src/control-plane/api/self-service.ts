@@ -12,7 +12,7 @@ import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAdminEndpoints } from "./admin.ts";
 import { newControlApp } from "./control-app.ts";
-import { callerActor, callerOf } from "./caller.ts";
+import { callerActor, callerOf, checkNotImpersonated } from "./caller.ts";
 import { registerOwnCredits } from "./credits-api.ts";
 import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
@@ -44,6 +44,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
   const operations = collectOperations(app);
   // Workers forward the path as clients sent it; the prefix may change with a reload.
   app.addHook("onRequest", async (request) => {
+    checkNotImpersonated(request);
     if (isAdmin(request)) return checkServed(request, services);
     const asked = new URL(request.url, "http://control").searchParams.get("account");
     if (asked === null) return;

@@ -11,6 +11,17 @@ export interface TokenWish {
   readonly roles: readonly string[];
   readonly plan: string | null;
   readonly lifetimeMs: number;
+  /** Who acts as the user; left out: the user. */
+  readonly actor?: TokenActor;
+  /** `jti`; left out: none. */
+  readonly id?: string;
+}
+
+/** The `act` claim, as RFC 8693 §4.1 has it. */
+export interface TokenActor {
+  readonly sub: string;
+  /** `Actor.kind`. */
+  readonly kind: string;
 }
 
 export class LocalIssuer {
@@ -34,6 +45,8 @@ export class LocalIssuer {
     if (claims.account !== null) payload[claims.account] = wish.account;
     if (claims.roles !== null) payload[claims.roles] = wish.roles;
     if (claims.plan !== null && wish.plan !== null) payload[claims.plan] = wish.plan;
+    if (wish.actor !== undefined) payload.act = wish.actor;
+    if (wish.id !== undefined) payload.jti = wish.id;
     const kid = await calculateJwkThumbprint(createPublicKey(this.#key).export({ format: "jwk" }));
     const now = Math.floor(Date.now() / 1000);
     return new SignJWT(payload)

@@ -4,8 +4,10 @@ import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
+import type { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { FirstSight } from "./first-sight.ts";
+import { Impersonation } from "./impersonation.ts";
 import { Invitations } from "./invitations.ts";
 import { Members } from "./members.ts";
 import { Sessions } from "./sessions.ts";
@@ -17,6 +19,7 @@ export interface UserServices {
   readonly members: Members;
   readonly invitations: Invitations;
   readonly sessions: Sessions;
+  readonly impersonation: Impersonation;
 }
 
 export interface UserServicesParts {
@@ -27,6 +30,7 @@ export interface UserServicesParts {
   readonly settings: () => Settings;
   readonly lastSeen: LastSeen;
   readonly pepper: Uint8Array;
+  readonly localIssuer: LocalIssuer;
 }
 
 export function userServices(parts: UserServicesParts): UserServices {
@@ -37,6 +41,7 @@ export function userServices(parts: UserServicesParts): UserServices {
     firstSight: new FirstSight(parts),
     members,
     invitations: new Invitations({ ...parts, members }),
+    impersonation: new Impersonation(parts.audit, parts.localIssuer),
     sessions: new Sessions({ ...parts, settled: () => lastSeen.settled() }),
   };
 }

@@ -66,6 +66,9 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   if (principal === null) return;
   headers.push(INTERNAL_HEADERS.account, headerText(route.builtin ? principal.account.id : principal.publicAccount));
   if (principal.user !== null) headers.push(INTERNAL_HEADERS.user, headerText(principal.user));
+  // Who acts as the user, where somebody else does.
+  const actor = principal.session?.actor ?? null;
+  if (actor !== null) headers.push(INTERNAL_HEADERS.actor, headerText(actor));
   if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerList(principal.roles, ","));
   headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
