@@ -1,7 +1,14 @@
 /** Addresses: one spelling for each, one limit for an IPv6 customer, and CIDR blocks that end where they end. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressSet, canonicalAddress, isInSet, limitAddress } from "#core/addresses.ts";
+import {
+  addressSet,
+  canonicalAddress,
+  canonicalBlock,
+  isInSet,
+  isWithinBlocks,
+  limitAddress,
+} from "#core/addresses.ts";
 
 test.each([
   ["192.0.2.1", "192.0.2.1"],
@@ -97,4 +104,47 @@ test("an empty set holds nothing, 0.0.0.0/0 all of IPv4 and ::/0 all of IPv6", (
   expect(inside([])).toEqual([false, false, false, false, false, false]);
   expect(inside(["0.0.0.0/0"]).slice(0, 4)).toEqual([true, true, true, false]);
   expect(inside(["::/0"]).slice(3)).toEqual([true, true, true]);
+});
+
+test.each([
+  ["10.1.2.3", ["10.0.0.0/8"], true],
+  ["10.0.0.0/8", ["10.0.0.0/8"], true],
+  ["10.0.0.0/7", ["10.0.0.0/8"], false],
+  ["10.0.0.0/8", ["10.0.0.0/9", "10.128.0.0/9"], false],
+  ["11.0.0.0/8", ["10.0.0.0/8", "11.0.0.0/8"], true],
+  ["2001:db8:1::/48", ["2001:db8::/32"], true],
+  ["2001:db8::/31", ["2001:db8::/32"], false],
+  ["10.0.0.1", ["::/0"], true],
+  ["::/0", ["0.0.0.0/0"], false],
+  ["10.0.0.1", ["2001:db8::/32"], false],
+  ["10.0.0.1", [], false],
+])("%s is within %j: %s", (block, blocks, expected) => {
+  expect(isWithinBlocks(block, blocks)).toBe(expected);
+});
+
+test("what is within a block has no address outside of it", () => {
+  const block = fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })).map(([address, bits]) => `${address}/${bits}`);
+  fc.assert(
+    fc.property(block, block, fc.ipV4(), (inner, outer, address) => {
+      const isOutside = isInSet(addressSet([inner]), address) && !isInSet(addressSet([outer]), address);
+      expect(isWithinBlocks(inner, [outer]) && isOutside).toBe(false);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test.each([
+  ["192.0.2.7", "192.0.2.7"],
+  ["::FFFF:192.0.2.7", "192.0.2.7"],
+  ["2001:DB8::/32", "2001:db8::/32"],
+  ["10.0.0.0/08", null],
+  ["10.0.0.0/", null],
+  ["10.0.0.0/8/8", null],
+  ["10.0.0.0/-1", null],
+  ["::/129", null],
+  ["fe80::1%eth0", null],
+  ["10.0.0", null],
+  ["", null],
+])("the block %j is %j", (textOf, block) => {
+  expect(canonicalBlock(textOf)).toBe(block);
 });

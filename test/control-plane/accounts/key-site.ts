@@ -11,7 +11,7 @@ import { type Database, openDatabase } from "#control-plane/store/database.ts";
 import type { Invalidation } from "#shared/messages.ts";
 import { UNNARROWED } from "#shared/principals.ts";
 
-const PEPPER = Buffer.alloc(32, 7);
+export const PEPPER = Buffer.alloc(32, 7);
 
 export interface KeySite extends AsyncDisposable {
   /** The store's folder. */
