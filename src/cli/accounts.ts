@@ -64,6 +64,16 @@ function addChanges(accounts: Command): void {
   ).action((id: string, extendTrial: string, options: CommonOptions) =>
     change(options, "PATCH", pathOf(id), { extendTrial }),
   );
+  withCommonOptions(accounts.command("clear-limits <account>").description("Let an account's rates begin anew"))
+    .option(
+      "--rate <name>",
+      "only this one, may be repeated",
+      (name: string, names: readonly string[]) => [...names, name],
+      [],
+    )
+    .action((id: string, options: CommonOptions & { rate: readonly string[] }) =>
+      change(options, "POST", `${pathOf(id)}/clear-limits`, options.rate.length === 0 ? {} : { rates: options.rate }),
+    );
   const withReason = (name: string, description: string, method: Method, path: (id: string) => string) =>
     withCommonOptions(accounts.command(`${name} <account>`).description(description))
       .option("--reason <text>", "why, for the audit log")

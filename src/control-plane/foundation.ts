@@ -17,6 +17,7 @@ import { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import { AccountLife } from "#control-plane/accounts/account-life.ts";
 import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { AccountStats } from "#control-plane/accounts/account-stats.ts";
+import { RateClears } from "#control-plane/accounts/rate-clears.ts";
 import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
@@ -152,6 +153,7 @@ export class Foundation {
       accounts,
       accountList: list,
       accountLife: life,
+      rateClears: new RateClears(audit, announce),
       accountStats: new AccountStats(db, settings),
       live: parts.live,
       accountBulk: new AccountBulk({ db, audit, announce, list, life, grants }),

@@ -99,6 +99,7 @@ export class Gateway {
       firstSight: services.firstSight,
       anchorOf: (account) => ledger.seeder.anchorOf(account),
       grants: (account) => foundation.grants.usable(account),
+      rateClears: (account) => services.rateClears.of(account),
       upstreamHeaders: (account) => services.upstreamCredentials.headersOf(account),
       refreshKeys: (issuer) => keySets.refresh(issuer),
       resources: services.resources,

@@ -23,6 +23,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("accounts.restore", "POST", "/admin/accounts/{id}/restore", "accounts:restore"),
   on("accounts.suspend", "POST", "/admin/accounts/{id}/suspend", "accounts:suspend"),
   on("accounts.activate", "POST", "/admin/accounts/{id}/activate", "accounts:activate"),
+  on("accounts.clear-limits", "POST", "/admin/accounts/{id}/clear-limits", "accounts:clear-limits"),
   on("accounts.usage", "GET", "/admin/accounts/{id}/usage", "usage:read"),
   on("accounts.usage.timeseries", "GET", "/admin/accounts/{id}/usage/timeseries", "usage:timeseries"),
   on("accounts.usage.forecast", "GET", "/admin/accounts/{id}/usage/forecast", "usage:forecast"),

@@ -22,9 +22,17 @@ export interface AccountRecord {
   readonly spendCap: SpendCap;
   /** Grants that are not used up and not over, in no order. */
   readonly grants: readonly CreditGrant[];
+  /** Left out: none were cleared in this run. */
+  readonly rateClears?: RateClears;
   /** What is sent to upstreams in its name; left out: nothing. */
   readonly upstreamHeaders?: UpstreamHeaders;
 }
+
+/** How often rates of an account were cleared, by name; `EVERY_RATE` counts for all of them. */
+export type RateClears = ReadonlyMap<string, number>;
+
+/** No rate has this name. */
+export const EVERY_RATE = "*";
 
 /** Limits a customer set on usage beyond what the plan includes. */
 export interface SpendCap {

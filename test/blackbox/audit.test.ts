@@ -74,6 +74,10 @@ const CHANGES: Readonly<
     await operator.call("POST", "/admin/accounts/bulk", { ...wish, dryRun: false, expected: 1 });
     return ["accounts.bulk", "accounts"];
   },
+  "POST /admin/accounts/{id}/clear-limits": async (account) => {
+    await operator.call("POST", `/admin/accounts/${account}/clear-limits`);
+    return ["account.limits_cleared", account];
+  },
   "POST /admin/accounts/{id}/suspend": async (account) => {
     await operator.call("POST", `/admin/accounts/${account}/suspend`);
     return ["account.suspended", account];

@@ -4,7 +4,7 @@
  */
 import type { Answer, Question } from "#shared/messages.ts";
 import type { CreditGrant } from "#core/credits.ts";
-import type { AccountRecord, KeyRecord } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, RateClears } from "#shared/principals.ts";
 import type { UpstreamHeaders } from "#shared/upstream-headers.ts";
 import type { AnchorSince } from "#control-plane/metering/counting.ts";
 import type { Account } from "./account.ts";
@@ -23,6 +23,8 @@ export interface AnswersParts {
   /** Credits the account may burn. */
   readonly grants: (account: string) => Promise<readonly CreditGrant[]>;
   readonly upstreamHeaders: (account: string) => Promise<UpstreamHeaders | null>;
+  /** null: none were cleared. */
+  readonly rateClears: (account: string) => RateClears | null;
   readonly refreshKeys: (issuer: string) => Promise<void>;
   readonly resources: Resources;
 }
@@ -67,8 +69,13 @@ export class Answers {
     const grants = await this.#parts.grants(id);
     const headers = await this.#parts.upstreamHeaders(id);
     const { anchorMs, epoch } = await this.#parts.anchorOf(id);
+    const rateClears = this.#parts.rateClears(id);
     const record = { id, externalId, name, state, plan, spendCap, grants, anchorMs, epoch };
-    return headers === null ? record : { ...record, upstreamHeaders: headers };
+    return {
+      ...record,
+      ...(rateClears === null ? {} : { rateClears }),
+      ...(headers === null ? {} : { upstreamHeaders: headers }),
+    };
   }
 }
 

@@ -1,8 +1,10 @@
-/** What operators do to an account by name: suspend, activate, delete, restore. Main thread. In force on the next request. */
+/** What operators do to an account by name: suspend, activate, delete, restore, clear its rates. Main thread. In force on the next request. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import type { Settings } from "#config/settings.ts";
+import { clearableRates } from "#control-plane/accounts/rate-clears.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
-import { AccountAnswer, ReasonBody } from "./account-schemas.ts";
+import { AccountAnswer, ClearLimitsAnswer, ClearLimitsBody, ReasonBody } from "./account-schemas.ts";
 import { accountOr404 } from "./found.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { reject } from "./problems.ts";
@@ -30,6 +32,11 @@ const remove = operation(
   withReason,
   answers,
 );
+const clearLimits = operation(
+  { id: "clearAccountLimits", summary: "Let an account's rates begin anew", tag },
+  { params, body: ClearLimitsBody },
+  { 200: ClearLimitsAnswer },
+);
 const restore = operation({ id: "restoreAccount", summary: "Take back a deletion", tag }, { params }, answers);
 
 export function registerAccountActions(plain: FastifyInstance, services: Services): void {
@@ -47,10 +54,28 @@ export function registerAccountActions(plain: FastifyInstance, services: Service
     const { id } = await accountOr404(services, request.params.id);
     return view(await accountLife.delete(id, request.body.reason ?? null), id);
   });
+  app.post("/admin/accounts/:id/clear-limits", bodyOptional(clearLimits), async (request) => {
+    const account = await accountOr404(services, request.params.id);
+    const { rates: asked } = request.body;
+    const rates = ratesOf(asked, services.settings());
+    await services.rateClears.clear(account, asked ?? null);
+    return { account: account.id, cleared: rates.length, rates };
+  });
   app.post("/admin/accounts/:id/restore", restore, async (request) => {
     const { id } = await accountOr404(services, request.params.id);
     return view(await accountLife.restore(id), id);
   });
+}
+
+/** The rates that are cleared: those asked for, or all that the account has for itself. Refuses others. */
+function ratesOf(asked: readonly string[] | undefined, settings: Settings): readonly string[] {
+  const known = clearableRates(settings);
+  const other = asked?.find((name) => !known.includes(name));
+  if (other === undefined) return asked ?? known;
+  const words = Object.hasOwn(settings.rates, other)
+    ? `Rate ${other} does not count by account, user, key or claim: it is everybody's`
+    : `Rate ${other} is not in the configuration; there are ${known.join(", ") || "none"}`;
+  return reject("malformed_request", "clear-limits:rates", words);
 }
 
 function view(account: Account | null, id: string): Record<string, unknown> {

@@ -102,6 +102,17 @@ export const AccountPatch = Type.Object(
   { ...strict, minProperties: 1 },
 );
 
+export const ClearLimitsBody = Type.Object(
+  { rates: Type.Optional(Type.Array(word, { minItems: 1, maxItems: 100, uniqueItems: true })) },
+  strict,
+);
+
+export const ClearLimitsAnswer = Type.Object({
+  account: Type.String(),
+  cleared: Type.Integer(),
+  rates: Type.Array(Type.String()),
+});
+
 export const ReasonBody = Type.Object({ reason: Type.Optional(reason) }, strict);
 
 const BULK_ACTIONS = ["suspend", "activate", "delete", "setPlan", "extendTrial", "grantCredits"] as const;

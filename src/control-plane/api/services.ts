@@ -4,6 +4,7 @@ import type { Settings } from "#config/settings.ts";
 import type { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
 import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
+import type { RateClears } from "#control-plane/accounts/rate-clears.ts";
 import type { AccountStats } from "#control-plane/accounts/account-stats.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
@@ -31,6 +32,7 @@ export interface Services extends UserServices {
   readonly accountLife: AccountLife;
   readonly accountBulk: AccountBulk;
   readonly accountStats: AccountStats;
+  readonly rateClears: RateClears;
   /** null: no gateway runs, only a command. */
   readonly live: LiveTables | null;
   readonly keys: ApiKeys;

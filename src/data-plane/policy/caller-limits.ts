@@ -14,7 +14,7 @@ import type { Principal } from "#data-plane/identity/principal.ts";
 import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import { policyOf } from "./limit-headers.ts";
-import { dependsOnAddress, limitKey } from "./limit-keys.ts";
+import { dependsOnAddress, limitKey, rateKey } from "./limit-keys.ts";
 import { type LiveCounter, liveCounters, type QuotaTables } from "./quotas.ts";
 import { ownRates } from "./own-rates.ts";
 import { type CompiledRate, type LiveRate, liveRate } from "./rates.ts";
@@ -100,7 +100,7 @@ export class LimitBook {
     const asker = { routeName: route.name, principal, address: "" };
     const ofRoute = route.rates.filter(({ settings }) => !dependsOnAddress(settings.by, principal));
     const rates = [
-      ...ofRoute.map((rate) => this.#rate(rate, principal, limitKey(rate.settings.by, asker))),
+      ...ofRoute.map((rate) => this.#rate(rate, principal, rateKey(rate.settings, asker))),
       ...ownRates(this.#tables.rates, principal),
     ];
     const concurrency = route.concurrency
@@ -154,7 +154,7 @@ export class LimitBook {
     const found: LiveRate[] = [];
     for (const rate of route.rates) {
       if (!dependsOnAddress(rate.settings.by, principal)) continue;
-      const key = limitKey(rate.settings.by, { routeName: route.name, principal, address });
+      const key = rateKey(rate.settings, { routeName: route.name, principal, address });
       const cache = this.#cacheOf(rate);
       const name = `${principal?.plan.id ?? ""}${key}`;
       let live = cache.get(name);

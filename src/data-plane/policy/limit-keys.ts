@@ -1,6 +1,7 @@
 /** Whom a rate or a concurrency limit belongs to, as text. Worker thread, pure. Each part carries its kind, so that no id of one kind can pass for one of another. */
-import type { RateKey } from "#config/settings.ts";
+import type { RateKey, RateSettings } from "#config/settings.ts";
 import { limitAddress } from "#core/addresses.ts";
+import { EVERY_RATE } from "#shared/principals.ts";
 import type { Principal } from "#data-plane/identity/principal.ts";
 
 /** Who asks, and where. */
@@ -15,6 +16,26 @@ export function limitKey(by: readonly RateKey[], asker: Asker): string {
   let text = "";
   for (const key of by) text += `|${part(key, asker)}`;
   return text;
+}
+
+/** As `limitKey`, of a rate: another text each time the rates of the caller's account were cleared. */
+export function rateKey({ name, by }: Pick<RateSettings, "name" | "by">, asker: Asker): string {
+  const text = limitKey(by, asker);
+  const { principal } = asker;
+  if (
+    principal?.account.rateClears === undefined ||
+    by.every((key) => key === "ip" || key === "route" || key === "plan")
+  )
+    return text;
+  return text + clearedMark(principal, name);
+}
+
+/** Empty when the rate was never cleared for the caller's account. */
+export function clearedMark({ account: { rateClears } }: Principal, name: string): string {
+  if (rateClears === undefined) return "";
+  // Only ever more: no text comes twice.
+  const times = (rateClears.get(name) ?? 0) + (rateClears.get(EVERY_RATE) ?? 0);
+  return times === 0 ? "" : `|cleared:${times}`;
 }
 
 /** Whether the text depends on the client's address, so that it may differ between requests of one caller. */
