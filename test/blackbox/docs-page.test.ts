@@ -39,14 +39,14 @@ test.each([own, admin])("the document is OpenAPI 3.1, needs no credentials and i
 test("each listener documents what it serves, and nothing else", async () => {
   const { body } = await askJson(`${own}/openapi.json`);
   const routed = builtinRoutesOf({ adminOnListen: true }).map(({ method, path }) => `${method} ${path}`);
-  expect(routed).toEqual(expect.arrayContaining([...operationsOf(body.paths)]));
+  expect([...operationsOf(body.paths)].sort()).toEqual([...routed].sort());
   expect(body.servers).toEqual([{ url: "/_tollgate" }]);
   const operators = await askJson(`${admin}/openapi.json`);
   const operations = ADMIN_ROUTES.flatMap(({ method, path, permission }) =>
     permission === null ? [] : [`${method} ${path}`],
   );
   const open = ["/health", "/ready", "/metrics", "/openapi.json", "/docs"].map((path) => `GET ${path}`);
-  expect([...operations, ...open]).toEqual(expect.arrayContaining([...operationsOf(operators.body.paths)]));
+  expect([...operationsOf(operators.body.paths)].sort()).toEqual([...operations, ...open].sort());
 });
 
 test("a reload is in the next document: the admin API goes, errors change their form", async () => {

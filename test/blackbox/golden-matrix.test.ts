@@ -1,7 +1,7 @@
 /**
  * Who gets what: every endpoint × everybody → status, beside the table that is golden (`golden-matrix.md`). Each cell is one real
  * request, with what the endpoint's call (`operation-calls.ts`) has made for it in the boss's account. A new endpoint fails until its row
- * is there; `vitest -u` writes the table anew, and the rules below say what no table may have.
+ * is there; `--update` behind the file's name writes the table anew, and the rules below say what no table may have.
  */
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -17,9 +17,10 @@ const { operator } = scene;
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** A token and a key of one person; null where there is none. */
+/** Tokens and a key of one kind of person; null where there is none. */
 interface Caller {
-  readonly token: string | null;
+  /** Of a new user each time: some endpoints end the sessions of who calls. */
+  readonly token: () => string | null;
   readonly key: string | null;
 }
 
@@ -32,7 +33,8 @@ interface Person {
 
 async function caller(name: string, { org, role, expires }: Person): Promise<Caller> {
   const exp = expires === undefined ? {} : { exp: Math.floor(Date.now() / 1000) + expires };
-  const token = jwks.token({ claims: { aud: "api", sub: name, org, roles: [role], ...exp } });
+  let number = 0;
+  const token = () => jwks.token({ claims: { aud: "api", sub: `${name}-${++number}`, org, roles: [role], ...exp } });
   const wish = { account: org, roles: [role], ...(expires === undefined ? {} : { expires: "1s" }) };
   return { token, key: (await operator.key(wish)).secret };
 }
@@ -41,15 +43,15 @@ const there = { org: "boss-org" };
 await operator.account({ externalId: "other-org" });
 const suspended = await operator.account({ externalId: "suspended-org" });
 const COLUMNS: Readonly<Record<string, Caller>> = {
-  nobody: { token: null, key: null },
+  nobody: { token: () => null, key: null },
   user: await caller("ulla", { ...there, role: "User" }),
-  "another account": await caller("otto", { org: "other-org", role: "User" }),
+  "another account": await caller("otto", { org: "other-org", role: "Owner" }),
   viewer: await caller("vera", { ...there, role: "Viewer" }),
   developer: await caller("dora", { ...there, role: "Developer" }),
   admin: await caller("adam", { ...there, role: "Admin" }),
   superadmin: await caller("sue", { ...there, role: "Superadmin" }),
   expired: await caller("eva", { ...there, role: "Superadmin", expires: -3600 }),
-  operator: { token: ADMIN_TOKEN, key: ADMIN_TOKEN },
+  operator: { token: () => ADMIN_TOKEN, key: ADMIN_TOKEN },
   suspended: await caller("sam", { org: "suspended-org", role: "Superadmin" }),
 };
 await operator.call("PATCH", `/admin/accounts/${suspended}`, { state: "suspended" });
@@ -68,7 +70,7 @@ interface Row {
 async function rowOf(at: Listener, endpoint: Endpoint): Promise<Row> {
   const cells: Record<string, readonly [number, number]> = {};
   for (const [column, { token, key }] of Object.entries(COLUMNS))
-    cells[column] = [await statusFor(at, endpoint, token), await statusFor(at, endpoint, key)];
+    cells[column] = [await statusFor(at, endpoint, token()), await statusFor(at, endpoint, key)];
   return { listener: at.name, endpoint, cells };
 }
 
@@ -116,6 +118,18 @@ function breaking(rule: (row: Row) => boolean): readonly string[] {
     .map(({ listener, endpoint: { method, path }, cells }) => `${listener} ${method} ${path} ${JSON.stringify(cells)}`);
 }
 
+/** A key is no person: it has no sessions, accepts no invitation, and reads out no key but itself. */
+const FOR_PEOPLE: Readonly<Record<string, number>> = {
+  "/sessions": 200,
+  // Of the caller alone: whoever else calls has no such thing.
+  "/sessions/{id}": 404,
+  "/api-keys/{id}/reveal": 200,
+  // Those of the account are members already.
+  "/invitations/accept": 409,
+};
+/** Whoever may report usage may for all accounts; the role here may not. */
+const OF_ALL_ACCOUNTS = ["/usage/reservations/{id}/confirm", "/usage/reservations/{id}/release"];
+
 const isOpen = ({ endpoint: { path } }: Row) => OPEN.includes(path);
 const all = ({ cells }: Row, column: string, holds: (status: number) => boolean) => (cells[column] ?? []).every(holds);
 const isFine = (status: number) => status < 300;
@@ -140,10 +154,21 @@ test("on the admin listener the admin token is worth everything and any other cr
 });
 
 test("a superadmin is refused nothing, a user no own endpoint but those with a permission", () => {
-  expect(breaking((row) => row.listener === "admin" || all(row, "superadmin", isFine))).toEqual([]);
+  const isTheirs = ({ listener, endpoint: { path } }: Row) => listener === "admin" || path in FOR_PEOPLE;
+  expect(breaking((row) => isTheirs(row) || all(row, "superadmin", isFine))).toEqual([]);
   const needs = ({ endpoint }: Row) => endpoint.operation["x-tollgate-permission"] !== undefined;
   const asSaid = (row: Row) => all(row, "user", (status) => (needs(row) ? status === 403 : isFine(status)));
-  expect(breaking((row) => row.listener === "admin" || asSaid(row))).toEqual([]);
+  expect(breaking((row) => isTheirs(row) || asSaid(row))).toEqual([]);
+});
+
+test("what is for people is so for every one of them, and refused to every key", () => {
+  const people = ["user", "viewer", "developer", "admin", "superadmin"];
+  const asSaid = ({ endpoint: { path }, cells }: Row) =>
+    people.every((who) => {
+      const [token, key] = cells[who] ?? [];
+      return token === FOR_PEOPLE[path] && key === 403;
+    });
+  expect(breaking((row) => !(row.endpoint.path in FOR_PEOPLE) || asSaid(row))).toEqual([]);
 });
 
 test("a viewer reads everything for operators and changes nothing", () => {
@@ -153,10 +178,17 @@ test("a viewer reads everything for operators and changes nothing", () => {
 });
 
 test("things of another account are not found: neither shown, nor refused in a way that says they are there", () => {
-  const own404 = (row: Row) => all(row, "another account", (status) => status === 404);
+  // A key is no person: it is refused before anything is looked for.
+  const own404 = (row: Row) =>
+    all(
+      row,
+      "another account",
+      (status) => status === 404 || (status === 403 && row.endpoint.path === "/sessions/{id}"),
+    );
   const isTold = (row: Row) =>
     row.listener === "listen" &&
     row.endpoint.path.includes("{") &&
-    row.endpoint.operation["x-tollgate-permission"] === undefined;
+    !isAdmin(row) &&
+    !OF_ALL_ACCOUNTS.includes(row.endpoint.path);
   expect(breaking((row) => !isTold(row) || own404(row))).toEqual([]);
 });

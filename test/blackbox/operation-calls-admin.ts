@@ -10,8 +10,51 @@ async function grant({ scene, boss }: CallWorld): Promise<string> {
   return text(answer.body, "id");
 }
 
+/** An account that nobody else knows. */
+async function fresh({ scene }: CallWorld): Promise<string> {
+  return scene.operator.account({ name: "Fresh" });
+}
+
+async function deleted(world: CallWorld): Promise<string> {
+  const id = await fresh(world);
+  await world.scene.operator.call("DELETE", `/admin/accounts/${id}`);
+  return id;
+}
+
+const withReason = async (world: CallWorld): Promise<readonly Call[]> => [
+  { status: 200, params: { id: await fresh(world) }, body: { reason: "r" } },
+  { status: 200, params: { id: await fresh(world) } },
+];
+
 export const ADMIN_CALLS: Calls = {
+  listAccounts: async () => [
+    { status: 200 },
+    { status: 200, query: "limit=1&sort=name&count=true&state=active&plan=free&search=a" },
+  ],
+  createAccount: async () => [
+    { status: 201, body: { name: "New" } },
+    { status: 201, body: { name: "New", externalId: null, plan: "other", email: `${Math.random()}@example.com` } },
+  ],
+  getAccount: async (world) => [...(await ofBoss(world)), { status: 200, params: { id: await fresh(world) } }],
+  updateAccount: async (world) => [
+    { status: 200, params: { id: await fresh(world) }, body: { name: "Other", plan: "other", planDuration: "5d" } },
+    { status: 200, params: { id: await fresh(world) }, body: { extendTrial: "5d", state: "suspended", reason: "r" } },
+  ],
+  getAccountUsage: ofBoss,
+  suspendAccount: withReason,
+  activateAccount: withReason,
+  changeAccounts: async (world) => {
+    const filter = { ids: [await fresh(world)] };
+    return [
+      { status: 200, body: { filter, action: "suspend" } },
+      { status: 200, body: { filter, action: "setPlan", plan: "other", dryRun: false, expected: 1, reason: "r" } },
+      { status: 200, body: { filter, action: "grantCredits", credits: { amount: 5 }, dryRun: false, expected: 1 } },
+    ];
+  },
+  deleteAccount: withReason,
+  restoreAccount: async (world) => [{ status: 200, params: { id: await deleted(world) } }],
   getMetrics: once,
+  getStats: async () => [{ status: 200 }, { status: 200, query: "from=2026-01-01T00:00:00Z" }],
   getAccountUsageOverTime: async ({ boss }) => [
     { status: 200, params: { id: boss.account }, query: "meter=minutes&interval=hour" },
     { status: 200, params: { id: boss.account }, query: "groupBy=meter,status,route,key" },
@@ -44,8 +87,6 @@ export const ADMIN_CALLS: Calls = {
   listAuditEntries: async () => [{ status: 200 }, { status: 200, query: "limit=1" }],
   verifyAuditLog: once,
   reconcileUsage: once,
-  listSealingKeys: once,
-  rotateSealingKeys: once,
   listUpstreamCredentials: ofBoss,
   setUpstreamCredential: async ({ boss }) => [
     { status: 200, params: { id: boss.account, upstream: "app", header: "x-token" }, body: { value: "v" } },

@@ -22,8 +22,10 @@ export interface CallWorld {
   readonly boss: MadeKey;
   /** Asks an own endpoint with that key. */
   own(method: string, path: string, body?: unknown, bearer?: string): Promise<JsonAnswer>;
-  /** A token of the issuer for this user of the boss's account. */
-  token(user: string): string;
+  /** A new token of the issuer for this user, who may everything; of the boss's account where none is named. */
+  token(user: string, org?: string): string;
+  /** A user with many sessions, each given once. */
+  readonly seen: { readonly user: string; session(): string };
 }
 
 export type Calls = Readonly<Record<string, (world: CallWorld) => Promise<readonly Call[]>>>;

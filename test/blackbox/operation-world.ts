@@ -7,12 +7,23 @@ import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
 import { type Answer, Contract, type Endpoint } from "#test/support/contract.ts";
 import { type JwksServer, startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
-import { ADMIN_TOKEN, askJson, type MadeKey, type Scene, startScene } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, askJson, type MadeKey, rows, type Scene, startScene, text } from "#test/support/scene.ts";
+import { until } from "#test/support/until.ts";
 import { type Call, type CallWorld, event, OWN_CALLS } from "./operation-calls.ts";
 import { RESOURCE_CALLS } from "./operation-calls-resources.ts";
 import { ADMIN_CALLS } from "./operation-calls-admin.ts";
+import { KEY_CALLS } from "./operation-calls-keys.ts";
+import { MEMBER_CALLS, SECRET_CALLS, USER_CALLS } from "./operation-calls-users.ts";
 
-export const CALLS = { ...OWN_CALLS, ...ADMIN_CALLS, ...RESOURCE_CALLS };
+export const CALLS = {
+  ...OWN_CALLS,
+  ...KEY_CALLS,
+  ...USER_CALLS,
+  ...MEMBER_CALLS,
+  ...SECRET_CALLS,
+  ...ADMIN_CALLS,
+  ...RESOURCE_CALLS,
+};
 
 /** Everything that only reads, by its own permission: there is no pattern for that. */
 const READ = ADMIN_ROUTES.flatMap(({ method, permission }) =>
@@ -21,6 +32,14 @@ const READ = ADMIN_ROUTES.flatMap(({ method, permission }) =>
 
 export const ROLES = {
   User: ["models:read"],
+  /** Of a customer: all of their own account, nothing of others. */
+  Owner: [
+    "*",
+    "tollgate:members:read",
+    "tollgate:members:write",
+    "tollgate:members:any-role",
+    "tollgate:resources:share",
+  ],
   Viewer: READ,
   Developer: ["models:*", "tollgate:keys:*", "tollgate:usage:write"],
   Admin: [
@@ -71,10 +90,12 @@ export async function startOperationWorld(): Promise<OperationWorld> {
   const jwks = await startJwks(makeKey("ES256"));
   const claims = { account: "org", roles: "roles" };
   const issuer = { name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims };
+  // Impersonation makes tokens of it.
+  const local = { name: "local", preset: "local", audiences: ["api"], claims };
   const scene = await startScene({
     config: {
       server: { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true },
-      identity: { issuers: [issuer], keys: { storage: "retrievable" } },
+      identity: { issuers: [issuer, local], keys: { storage: "retrievable" } },
       roles: ROLES,
       meters: { api_calls: {}, minutes: {}, seats: { aggregate: "last" } },
       plans,
@@ -84,12 +105,13 @@ export async function startOperationWorld(): Promise<OperationWorld> {
   const { gateway, operator } = scene;
   const account = await operator.account({ externalId: "boss-org" });
   const boss = await operator.key({ account, roles: ["Superadmin"] });
-  const world: CallWorld = {
-    scene,
-    boss,
-    own: asking(scene, boss),
-    token: (user) => jwks.token({ claims: { aud: "api", sub: user, org: "boss-org", roles: ["Superadmin"] } }),
+  let tokens = 0;
+  const token = (user: string, org = "boss-org") => {
+    const all = { aud: "api", sub: user, org, roles: ["Superadmin"], jti: `t${++tokens}` };
+    return jwks.token({ claims: all });
   };
+  const seen = await seenSessions(scene, "seen", token);
+  const world: CallWorld = { scene, boss, own: asking(scene, boss), token, seen };
   await useSome(world);
   const listeners = [
     await listenerAt("listen", `${gateway.url}/_tollgate`, boss.secret),
@@ -112,6 +134,28 @@ async function useSome({ scene, boss, own, token }: CallWorld): Promise<void> {
   for (const bearer of [boss.secret, token("ada")])
     await fetch(`${scene.gateway.url}/x`, { headers: { authorization: `Bearer ${bearer}` } });
   await own("POST", "/usage/events", event({ data: { value: 2 } }));
+}
+
+const SESSIONS = 100;
+
+async function seenSessions(
+  { gateway, operator }: Scene,
+  user: string,
+  token: (user: string) => string,
+): Promise<CallWorld["seen"]> {
+  for (let number = 0; number < SESSIONS; number++)
+    await fetch(`${gateway.url}/x`, { headers: { authorization: `Bearer ${token(user)}` } });
+  const ids = await until("sessions are listed", async () => {
+    const { status, body } = await operator.call("GET", `/admin/users/${user}/sessions`);
+    const list = status === 200 ? rows(body, "data") : [];
+    return list.length >= SESSIONS ? list.map((session) => text(session, "id")) : null;
+  });
+  const session = () => ids.pop() ?? fail("More sessions are asked for than there are");
+  return { user, session };
+}
+
+function fail(words: string): never {
+  throw new Error(words);
 }
 
 async function listenerAt(name: string, base: string, bearer: string): Promise<Listener> {
