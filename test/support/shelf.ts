@@ -8,6 +8,8 @@ import type { RecordedRequest } from "./upstream.ts";
 export interface Shelf {
   /** Ids of the things that are there. */
   readonly ids: ReadonlySet<string>;
+  /** The id of the thing that is made next: anybody can guess it. */
+  readonly next: string;
   /** For `startScene` and `startUpstream`. */
   readonly handler: (request: RecordedRequest, response: ServerResponse) => void;
   /** How the next things are told of: the answer to POST. Ends the response. */
@@ -29,6 +31,9 @@ export function newShelf(nextId: (count: number) => string = (count) => `m${coun
   };
   return {
     ids,
+    get next() {
+      return nextId(made + 1);
+    },
     tell: (how) => (telling = how),
     put: (id) => ids.add(id),
     handler: ({ method, url }, response) => {

@@ -58,32 +58,31 @@ export function ownershipRefusal(
   const id = namedValue(rule.id, asked);
   if (typeof id === "object" && id !== null) return id;
   if (id === null || !isResourceId(id)) return notThere(rule);
+  const look: Look = { principal, asked, method, id };
   const record = find(rule.kind, id);
-  if (!(record instanceof Promise)) return judge(record, principal, asked, method);
+  if (!(record instanceof Promise)) return isOpen(record, look) ? null : notThere(rule);
   return record.then(
-    (found) => judge(found, principal, asked, method),
+    (found) => (isOpen(found, look) ? null : notThere(rule)),
     () => refuse("overloaded", `resource:${rule.kind}`, "It cannot be looked up just now whose this is"),
   );
 }
 
-function judge(record: ResourceRecord | null, principal: Principal, asked: Asked, method: string): Refusal | null {
-  const { route } = asked;
-  const { own, resource: rule } = route.require;
-  if (rule === null) return null;
-  const mustBeUsers = own?.in === "resource" && isOwnOnly(principal, route);
-  return isOpen(record, principal, method, mustBeUsers, route.resource?.unknown === "allow") ? null : notThere(rule);
+/** Who asks for what, and how. */
+interface Look {
+  readonly principal: Principal;
+  readonly asked: Asked;
+  readonly method: string;
+  readonly id: string;
 }
 
-function isOpen(
-  record: ResourceRecord | null,
-  { account, user }: Principal,
-  method: string,
-  mustBeUsers: boolean,
-  isUnknownOpen: boolean,
-): boolean {
-  if (mustBeUsers)
-    return record !== null && record.account === account.id && record.user !== null && record.user === user;
-  if (record === null) return isUnknownOpen;
+function isOpen(record: ResourceRecord | null, { principal, asked: { route }, method, id }: Look): boolean {
+  const { account, user } = principal;
+  const isUnknownOpen = route.resource?.unknown === "allow";
+  const mustBeUsers = route.require.own?.in === "resource" && isOwnOnly(principal, route);
+  if (record === null) return isUnknownOpen && !mustBeUsers;
+  // Another spelling keeps others out; it lets in to nothing that the id as it stands would not.
+  if (record.id !== id && (mustBeUsers || !isUnknownOpen)) return false;
+  if (mustBeUsers) return record.account === account.id && record.user !== null && record.user === user;
   if (record.account === account.id) return true;
   const access = record.shares.find((share) => share.account === account.id)?.access;
   return access === "write" || (access === "read" && SAFE_METHODS.has(method));
