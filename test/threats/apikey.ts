@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { newKey, STANDARD_FORMAT } from "#core/key-format.ts";
 import { requestHead } from "#test/support/raw.ts";
 import { answered, bearer, get, getPrivate, malformed, passed, refused } from "./expectations.ts";
-import type { Case, Row } from "./runner.ts";
+import { type Case, type Row, runCases } from "./runner.ts";
 import type { World } from "./world.ts";
 
 export const APIKEY: readonly Row[] = [
@@ -71,6 +71,41 @@ export const APIKEY: readonly Row[] = [
     class: "apikey",
     name: "a key of one tenant opens nothing of another, by path, by id or by query",
     cases: (world) => foreignCases(world),
+    story: async (world) => {
+      const { acme, globex, admin } = world;
+      await admin.call("PUT", "/admin/resources/things/42", { account: globex.externalId });
+      await admin.call("PUT", "/admin/resources/things/abc", { account: globex.externalId });
+      const [mine, theirs] = [bearer(acme.key), bearer(globex.key)];
+      const to = (method: string, id: string, line: string) => requestHead(method, `/things/${id}`, [line]);
+      const spellings = [
+        "42",
+        "%34%32",
+        "042",
+        "42.0",
+        "+42",
+        "%2042",
+        "42-a-title",
+        "42%0A",
+        "%EF%BC%942",
+        "abc",
+        "ABC",
+        "Abc",
+      ];
+      await runCases(world, [
+        { what: "their own thing", send: to("GET", "42", theirs), expect: passed() },
+        { what: "nobody's thing", send: to("GET", "43", mine), expect: passed() },
+        ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map((method) => ({
+          what: `${method} of their thing`,
+          send: to(method, "42", mine),
+          expect: refused(404, "resource:things"),
+        })),
+        ...spellings.map((id) => ({
+          what: `their thing as ${id}`,
+          send: to("GET", id, mine),
+          expect: refused(id.includes("%0A") ? 400 : 404, id.includes("%0A") ? "target:escape" : "resource:things"),
+        })),
+      ]);
+    },
   },
 ];
 

@@ -56,6 +56,7 @@ export function worldConfig(
       several: { targets: [wire ?? upstream] },
       wire: { targets: [wire ?? upstream], connections: 1 },
     },
+    resources: { things: {} },
     routes: ROUTES,
   };
 }
@@ -86,6 +87,12 @@ const ROUTES = [
     name: "calls",
     match: { path: "/calls" },
     require: { permissions: ["calls:read"], own: "query.ownerId" },
+    ...charged,
+  },
+  {
+    name: "thing",
+    match: { path: "/things/{id}" },
+    require: { resource: { kind: "things", id: "path.id" } },
     ...charged,
   },
   { name: "boss", match: { path: "/boss" }, require: { roles: ["Admin"] }, ...charged },
