@@ -52,6 +52,10 @@ export const ADMIN_CALLS: Calls = {
     ];
   },
   deleteAccount: withReason,
+  clearAccountLimits: async (world) => [
+    { status: 200, params: { id: await fresh(world) } },
+    { status: 200, params: { id: world.boss.account }, body: {} },
+  ],
   restoreAccount: async (world) => [{ status: 200, params: { id: await deleted(world) } }],
   getMetrics: once,
   getStats: async () => [{ status: 200 }, { status: 200, query: "from=2026-01-01T00:00:00Z" }],

@@ -26,15 +26,18 @@ export const AccountAnswer = Type.Object(
 );
 
 /** An account as it is shown alone. */
-export const AccountDetail = Type.Object({
-  ...AccountAnswer.properties,
-  /** The plan in force. */
-  currentPlan: Type.String(),
-  subscription: Type.Null(),
-  usage: UsageAnswer.properties.meters,
-  /** Keys that are not revoked, members, sessions that are not over. */
-  counts: Type.Object({ keys: Type.Integer(), members: Type.Integer(), sessions: Type.Integer() }),
-});
+export const AccountDetail = Type.Object(
+  {
+    ...AccountAnswer.properties,
+    /** The plan in force. */
+    currentPlan: Type.String(),
+    subscription: Type.Null(),
+    usage: UsageAnswer.properties.meters,
+    /** Keys that are not revoked, members, sessions that are not over. */
+    counts: Type.Object({ keys: Type.Integer(), members: Type.Integer(), sessions: Type.Integer() }),
+  },
+  { title: "AccountDetail" },
+);
 
 /** `total` only where it was asked for. */
 export const AccountPageAnswer = Type.Object({

@@ -12,25 +12,28 @@ import { timeOf } from "./times.ts";
 
 const Facts = Type.Record(Type.String(), Type.Unknown());
 
-const AuditEntry = Type.Object({
-  seq: Type.Integer(),
-  id: Type.String(),
-  time: Time,
-  actor: Type.Object({ kind: Type.String(), id: nullable(Type.String()), account: nullable(Type.String()) }),
-  action: Type.String(),
-  target: Type.String(),
-  account: nullable(Type.String()),
-  before: nullable(Facts),
-  after: nullable(Facts),
-  ip: nullable(Type.String()),
-  requestId: nullable(Type.String()),
-  hash: Type.String(),
-});
+const AuditEntry = Type.Object(
+  {
+    seq: Type.Integer(),
+    id: Type.String(),
+    time: Time,
+    actor: Type.Object({ kind: Type.String(), id: nullable(Type.String()), account: nullable(Type.String()) }),
+    action: Type.String(),
+    target: Type.String(),
+    account: nullable(Type.String()),
+    before: nullable(Facts),
+    after: nullable(Facts),
+    ip: nullable(Type.String()),
+    requestId: nullable(Type.String()),
+    hash: Type.String(),
+  },
+  { title: "AuditEntry" },
+);
 
 const Verified = Type.Object({
   entries: Type.Integer(),
   head: nullable(Type.String()),
-  faults: Type.Array(Type.Unknown()),
+  faults: Type.Array(Type.Object({ seq: Type.Integer(), fault: Type.Enum(["changed", "missing"]) })),
 });
 
 const listAudit = operation(

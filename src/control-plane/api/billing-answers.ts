@@ -48,18 +48,21 @@ export const StatusAnswer = Type.Object({
   subscription: Type.Null(),
 });
 
-const MeterUsageAnswer = Type.Object({
-  meter: id,
-  by: holder,
-  used: units,
-  limit: nullable(units),
-  remaining: nullable(units),
-  exceed: nullable(exceed),
-  window: WindowAnswer,
-  grace: Type.Optional(units),
-  overage: Type.Optional(Type.Object({ units, cost: money })),
-  credits: Type.Optional(Type.Object({ perUnit: Type.Integer(), remaining: Type.Integer() })),
-});
+const MeterUsageAnswer = Type.Object(
+  {
+    meter: id,
+    by: holder,
+    used: units,
+    limit: nullable(units),
+    remaining: nullable(units),
+    exceed: nullable(exceed),
+    window: WindowAnswer,
+    grace: Type.Optional(units),
+    overage: Type.Optional(Type.Object({ units, cost: money })),
+    credits: Type.Optional(Type.Object({ perUnit: Type.Integer(), remaining: Type.Integer() })),
+  },
+  { title: "MeterUsage" },
+);
 
 export const UsageAnswer = Type.Object(
   { account: id, plan: id, meters: Type.Array(MeterUsageAnswer) },

@@ -8,14 +8,17 @@ import { reject } from "./problems.ts";
 import { EventsPage, pageOf, Time } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
-const EventAnswer = Type.Object({
-  seq: Type.Integer(),
-  id: Type.String(),
-  type: Type.String(),
-  account: Type.String(),
-  at: Time,
-  data: Type.Record(Type.String(), Type.Unknown()),
-});
+const EventAnswer = Type.Object(
+  {
+    seq: Type.Integer(),
+    id: Type.String(),
+    type: Type.String(),
+    account: Type.String(),
+    at: Time,
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { title: "Event" },
+);
 
 const listEvents = operation(
   { id: "listEvents", summary: "List what happened, such as thresholds of quotas that were crossed", tag: "Events" },

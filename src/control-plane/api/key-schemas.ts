@@ -3,7 +3,7 @@ import Type, { type Static } from "typebox";
 import { KEY_ENVIRONMENTS } from "#core/key-format.ts";
 import { KEY_STATES } from "#control-plane/accounts/key-list.ts";
 import { AccountAnswer } from "./account-schemas.ts";
-import { OwnLimitsBody } from "./own-limits.ts";
+import { OwnLimitsAnswer, OwnLimitsBody } from "./own-limits.ts";
 import { name, nullable, Page, strict, Time, word, words } from "./schemas.ts";
 
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -62,33 +62,39 @@ export const KeyLookup = Type.Object({ key: Type.String({ minLength: 1, maxLengt
 
 const texts = Type.Array(Type.String());
 
-export const KeyAnswer = Type.Object({
-  id: Type.String(),
-  account: Type.String(),
-  name: nullable(Type.String()),
-  env: Type.Enum([...KEY_ENVIRONMENTS]),
-  masked: Type.String(),
-  state: Type.Enum([...KEY_STATES]),
-  enabled: Type.Boolean(),
-  roles: texts,
-  scopes: nullable(texts),
-  access: Type.Object({ read: Type.Boolean(), write: Type.Boolean() }),
-  routes: nullable(texts),
-  methods: nullable(texts),
-  addresses: nullable(texts),
-  limits: nullable(Type.Object({ rates: Type.Array(Type.Unknown()), quotas: Type.Array(Type.Unknown()) })),
-  createdAt: Time,
-  createdBy: nullable(Type.String()),
-  expiresAt: nullable(Time),
-  revokedAt: nullable(Time),
-  lastUsedAt: nullable(Time),
-  lastUsedFrom: nullable(Type.String()),
-  retrievable: Type.Boolean(),
-  oldSecrets: Type.Array(Type.Object({ masked: Type.String(), retiresAt: Time })),
-});
+export const KeyAnswer = Type.Object(
+  {
+    id: Type.String(),
+    account: Type.String(),
+    name: nullable(Type.String()),
+    env: Type.Enum([...KEY_ENVIRONMENTS]),
+    masked: Type.String(),
+    state: Type.Enum([...KEY_STATES]),
+    enabled: Type.Boolean(),
+    roles: texts,
+    scopes: nullable(texts),
+    access: Type.Object({ read: Type.Boolean(), write: Type.Boolean() }),
+    routes: nullable(texts),
+    methods: nullable(texts),
+    addresses: nullable(texts),
+    limits: nullable(OwnLimitsAnswer),
+    createdAt: Time,
+    createdBy: nullable(Type.String()),
+    expiresAt: nullable(Time),
+    revokedAt: nullable(Time),
+    lastUsedAt: nullable(Time),
+    lastUsedFrom: nullable(Type.String()),
+    retrievable: Type.Boolean(),
+    oldSecrets: Type.Array(Type.Object({ masked: Type.String(), retiresAt: Time })),
+  },
+  { title: "ApiKey" },
+);
 
 /** With the secret, shown once. */
-export const KeyWithSecretAnswer = Type.Object({ ...KeyAnswer.properties, key: Type.String() });
+export const KeyWithSecretAnswer = Type.Object(
+  { ...KeyAnswer.properties, key: Type.String() },
+  { title: "ApiKeyWithSecret" },
+);
 export const KeyLookupAnswer = Type.Object({
   key: KeyAnswer,
   account: AccountAnswer,

@@ -21,11 +21,17 @@ import { revealed, shownKey, shownPage, unreadable, withSecret } from "./key-vie
 import { operatorKey, readChange, readOverlap } from "./key-wishes.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { reject } from "./problems.ts";
-import { IdParams, pageOf } from "./schemas.ts";
+import { IdParams, nullable, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { accountView } from "./views.ts";
 
 const tag = "API keys";
+
+const PublicKeyAnswer = Type.Object({
+  kid: nullable(Type.String()),
+  algorithms: Type.Array(Type.String()),
+  jwk: Type.Record(Type.String(), Type.Unknown()),
+});
 
 const listKeys = operation(
   { id: "listKeys", summary: "List keys of all accounts, masked", tag },
@@ -80,7 +86,7 @@ const revokeKey = operation(
 const showKeySets = operation(
   { id: "getKeySets", summary: "Show the public keys of all issuers, as the workers have them", tag: "Identity" },
   {},
-  { 200: Type.Record(Type.String(), Type.Array(Type.Unknown())) },
+  { 200: Type.Record(Type.String(), Type.Array(PublicKeyAnswer)) },
 );
 
 export function registerAdminKeys(plain: FastifyInstance, services: Services): void {

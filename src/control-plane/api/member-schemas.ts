@@ -1,34 +1,40 @@
 /** Shapes of members and invitations: in what is asked, and in answers. Main thread. */
 import Type from "typebox";
-import { OwnLimitsBody } from "./own-limits.ts";
+import { OwnLimitsAnswer, OwnLimitsBody } from "./own-limits.ts";
 import { nullable, strict, Time, words } from "./schemas.ts";
 import { email, identifier } from "./user-schemas.ts";
 
 /** As `memberView` makes it. */
-export const MemberAnswer = Type.Object({
-  /** Our id of the user. */
-  id: Type.String(),
-  /** The one their tokens have. */
-  user: Type.String(),
-  account: Type.String(),
-  email: nullable(Type.String()),
-  name: nullable(Type.String()),
-  roles: Type.Array(Type.String()),
-  limits: nullable(Type.Record(Type.String(), Type.Unknown())),
-  createdAt: Time,
-  joinedAt: nullable(Time),
-});
+export const MemberAnswer = Type.Object(
+  {
+    /** Our id of the user. */
+    id: Type.String(),
+    /** The one their tokens have. */
+    user: Type.String(),
+    account: Type.String(),
+    email: nullable(Type.String()),
+    name: nullable(Type.String()),
+    roles: Type.Array(Type.String()),
+    limits: nullable(OwnLimitsAnswer),
+    createdAt: Time,
+    joinedAt: nullable(Time),
+  },
+  { title: "Member" },
+);
 
 /** As `invitationView` makes it. */
-export const InvitationAnswer = Type.Object({
-  id: Type.String(),
-  account: Type.String(),
-  email: nullable(Type.String()),
-  roles: Type.Array(Type.String()),
-  createdBy: nullable(Type.String()),
-  createdAt: Time,
-  expiresAt: Time,
-});
+export const InvitationAnswer = Type.Object(
+  {
+    id: Type.String(),
+    account: Type.String(),
+    email: nullable(Type.String()),
+    roles: Type.Array(Type.String()),
+    createdBy: nullable(Type.String()),
+    createdAt: Time,
+    expiresAt: Time,
+  },
+  { title: "Invitation" },
+);
 
 export const NewInvitationAnswer = Type.Object({ ...InvitationAnswer.properties, token: Type.String() });
 

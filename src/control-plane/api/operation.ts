@@ -40,9 +40,9 @@ export function operation<const I extends Inputs>(
 }
 
 /** The operation with an empty body where a client sends none. */
-export function bodyOptional<const O extends object>(options: O) {
+export function bodyOptional<const O extends { readonly schema: object }>(options: O) {
   const preValidation = async (request: FastifyRequest) => {
     request.body ??= {};
   };
-  return { ...options, preValidation };
+  return { ...options, schema: { ...options.schema, bodyOptional: true }, preValidation };
 }

@@ -41,6 +41,15 @@ export const OwnLimitsBody = Type.Object(
   strict,
 );
 
+/** As `ownLimitsView` makes it. */
+export const OwnLimitsAnswer = Type.Object(
+  {
+    rates: Type.Array(Type.Object({ limit: Type.Integer(), per: Type.String(), burst: Type.Integer() })),
+    quotas: Type.Array(Type.Object({ meter: Type.String(), limit: Type.Integer(), per: Type.Enum([...WINDOW_KINDS]) })),
+  },
+  { title: "OwnLimits" },
+);
+
 type Body = Static<typeof OwnLimitsBody>;
 
 /** The limits a body asks for; null: none. Refuses with the path of what cannot be counted; `path` is where the body has them. */

@@ -1,5 +1,6 @@
 /** Shapes of users, their memberships and sessions: in what is asked, and in answers as `user-views.ts` makes them. Main thread. */
 import Type from "typebox";
+import { OwnLimitsAnswer } from "./own-limits.ts";
 import { name, nullable, Page, pageOf, strict, Time } from "./schemas.ts";
 
 export const identifier = Type.String({ minLength: 1, maxLength: 255 });
@@ -9,42 +10,54 @@ export const email = Type.String({ maxLength: 254, pattern: "^[^\\s@]+@[^\\s@]+$
 
 const USER_STATES = ["active", "suspended", "deleted"] as const;
 
-export const UserAnswer = Type.Object({
-  id: Type.String(),
-  externalId: Type.String(),
-  email: nullable(Type.String()),
-  name: nullable(Type.String()),
-  state: Type.Enum([...USER_STATES]),
-  sessionsNotBefore: nullable(Time),
-  createdAt: Time,
-  lastSeenAt: nullable(Time),
-});
+export const UserAnswer = Type.Object(
+  {
+    id: Type.String(),
+    externalId: Type.String(),
+    email: nullable(Type.String()),
+    name: nullable(Type.String()),
+    state: Type.Enum([...USER_STATES]),
+    sessionsNotBefore: nullable(Time),
+    createdAt: Time,
+    lastSeenAt: nullable(Time),
+  },
+  { title: "User" },
+);
 
-const SessionAnswer = Type.Object({
-  id: Type.String(),
-  issuer: Type.String(),
-  account: Type.String(),
-  actor: nullable(Type.String()),
-  address: nullable(Type.String()),
-  issuedAt: nullable(Time),
-  expiresAt: Time,
-  firstSeenAt: Time,
-  lastSeenAt: Time,
-});
+const SessionAnswer = Type.Object(
+  {
+    id: Type.String(),
+    issuer: Type.String(),
+    account: Type.String(),
+    actor: nullable(Type.String()),
+    address: nullable(Type.String()),
+    issuedAt: nullable(Time),
+    expiresAt: Time,
+    firstSeenAt: Time,
+    lastSeenAt: Time,
+  },
+  { title: "Session" },
+);
 
-const MembershipAnswer = Type.Object({
-  account: Type.String(),
-  externalAccount: nullable(Type.String()),
-  roles: Type.Array(Type.String()),
-  limits: nullable(Type.Record(Type.String(), Type.Unknown())),
-  createdAt: Time,
-});
+const MembershipAnswer = Type.Object(
+  {
+    account: Type.String(),
+    externalAccount: nullable(Type.String()),
+    roles: Type.Array(Type.String()),
+    limits: nullable(OwnLimitsAnswer),
+    createdAt: Time,
+  },
+  { title: "Membership" },
+);
 
-export const UserDetail = Type.Object({
-  ...UserAnswer.properties,
-  members: Type.Array(MembershipAnswer),
-  sessions: Type.Array(SessionAnswer),
-});
+export const UserDetail = Type.Object(
+  {
+    ...UserAnswer.properties,
+    members: Type.Array(MembershipAnswer),
+    sessions: Type.Array(SessionAnswer),
+  },
+  { title: "UserDetail" },
+);
 
 export const SessionList = pageOf(SessionAnswer);
 export const Revoked = Type.Object({ revoked: Type.Integer() });

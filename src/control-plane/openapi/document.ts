@@ -110,15 +110,13 @@ function apiOperation(served: ServedOperation, parts: DocumentParts, named: Name
   ];
   const bodies = Object.entries(operation.bodies);
   const content = Object.fromEntries(bodies.map(([type, schema]) => [type, { schema: named.refer(schema) }]));
-  // A body with a default may be left out.
-  const required = bodies.every(([, schema]) => !("default" in schema));
   return {
     operationId: operation.id,
     summary: operation.summary,
     ...(permission === null ? {} : { description: permissionWords(access.auth, permission) }),
     tags: [operation.tag],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(bodies.length === 0 ? {} : { requestBody: { required, content } }),
+    ...(bodies.length === 0 ? {} : { requestBody: { required: operation.bodyRequired, content } }),
     responses: { ...answersOf(operation, named), ...errorsOf(served, parts) },
     security: securityOf(access, parts.keyHeaders),
     ...(permission === null ? {} : { "x-tollgate-permission": permission }),

@@ -22,10 +22,11 @@ export interface Operation {
   readonly querystring: TSchema | null;
   /** By media type; none: it takes no body. */
   readonly bodies: Readonly<Record<string, TSchema>>;
+  readonly bodyRequired: boolean;
   readonly answers: Readonly<Record<string, TSchema>>;
 }
 
-/** What `operation()` writes into the options of a route. */
+/** What `operation()` and `bodyOptional()` write into the options of a route. */
 interface OperationSchema {
   readonly operationId: string;
   readonly summary: string;
@@ -36,6 +37,7 @@ interface OperationSchema {
   readonly querystring?: TSchema;
   readonly body?: TSchema;
   readonly bodies?: Readonly<Record<string, TSchema>>;
+  readonly bodyOptional?: true;
 }
 
 /** The list grows with each endpoint that is registered from now on; HEAD twins are left out. */
@@ -65,6 +67,7 @@ function operationOf({ method, url }: RouteOptions, schema: OperationSchema): Op
     params: schema.params ?? null,
     querystring: schema.querystring ?? null,
     bodies: bodies ?? (body === undefined ? {} : { [JSON_TYPE]: body }),
+    bodyRequired: schema.bodyOptional !== true,
     answers: schema.response,
   };
 }

@@ -16,6 +16,7 @@ const GET: Operation = {
   params: Type.Object({ id: Type.String({ maxLength: 9 }) }),
   querystring: Type.Object({ limit: Type.Integer({ default: 5, description: "At most" }), must: Type.String() }),
   bodies: {},
+  bodyRequired: true,
   answers: { 200: Type.Object({ data: Type.Array(Thing) }) },
 };
 const POST: Operation = {
