@@ -177,3 +177,26 @@ test("switched off, it is gone with the reload; switched on, it is back", async 
   expect(await reload(false)).toMatchObject({ event: "reloaded" });
   expect(await ask()).toBe(404);
 });
+
+test("a narrowed key gets no key with permissions of the gateway out of its bounds, and any other", async () => {
+  const made = await operator.call("POST", "/admin/keys", {
+    account: staff,
+    roles: ["Clerk"],
+    addresses: ["127.0.0.0/8"],
+    expires: "1h",
+  });
+  const secret = String(made.body.key);
+  const key = (body: object) => call("POST", "/admin/keys", secret, { account: staff, ...body });
+  const bounds = { addresses: ["127.0.0.1"], expires: "30m" };
+  expect((await key({})).status).toBe(201);
+  expect((await key({ roles: ["Clerk"], ...bounds })).status).toBe(201);
+  for (const wider of [{}, { expires: "30m" }, { addresses: ["127.0.0.1"] }, { ...bounds, addresses: ["0.0.0.0/0"] }])
+    expect((await key({ roles: ["Clerk"], ...wider })).status).toBe(403);
+  const own = `/admin/keys/${String(made.body.id)}`;
+  expect((await call("PATCH", own, secret, { addresses: null })).status).toBe(403);
+  expect((await call("PATCH", own, secret, { expires: "2h" })).status).toBe(403);
+  expect((await call("PATCH", own, secret, { name: "mine" })).status).toBe(200);
+  const free = (await operator.key({ account: staff, roles: ["Clerk"] })).id;
+  expect((await call("POST", `/admin/keys/${free}/rotate`, secret)).status).toBe(403);
+  expect((await call("POST", `${own}/rotate`, secret)).status).toBe(200);
+});

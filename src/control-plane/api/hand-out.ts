@@ -3,7 +3,8 @@ import type { FastifyRequest } from "fastify";
 import type { Settings } from "#config/settings.ts";
 import { isGranted, ownPermissions } from "#core/permissions.ts";
 import { callerOf } from "./caller.ts";
-import { reject } from "./problems.ts";
+import { beyond, type KeyPower } from "./key-power.ts";
+import { reject, rejectWith } from "./problems.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -16,11 +17,31 @@ export async function checkHandOut(
   roles: readonly string[],
 ): Promise<void> {
   if (!isFromPrincipal(request)) return;
+  checkRoles(roles, (await callerOf(request, services)).roles, services.settings());
+}
+
+function checkRoles(roles: readonly string[], held: readonly string[], settings: Settings): void {
+  const granted = permissionsOf(held, settings);
+  const missing = ownPermissions(permissionsOf(roles, settings)).find((wanted) => !isGranted(granted, wanted));
+  if (missing !== undefined)
+    reject("permission_denied", "roles:beyond", `A role with the permission ${missing} is not yours to give`);
+}
+
+/**
+ * Refuses keys as `checkHandOut` does, and to a caller whose own key is narrowed or ends some day keys with permissions of the gateway
+ * that are not or later: such a key is a way out of its bounds.
+ */
+export async function keyHandOut(request: FastifyRequest, services: Services): Promise<(key: KeyPower) => void> {
+  if (!isFromPrincipal(request)) return () => undefined;
   const settings = services.settings();
-  const held = permissionsOf((await callerOf(request, services)).roles, settings);
-  const beyond = ownPermissions(permissionsOf(roles, settings)).find((wanted) => !isGranted(held, wanted));
-  if (beyond !== undefined)
-    reject("permission_denied", "roles:beyond", `A role with the permission ${beyond} is not yours to give`);
+  const { roles, keyId } = await callerOf(request, services);
+  const own = keyId === null ? null : await services.keys.byId(keyId);
+  return (key) => {
+    checkRoles(key.roles, roles, settings);
+    if (own === null || ownPermissions(permissionsOf(key.roles, settings)).length === 0) return;
+    const refusal = beyond({ ...own, roles: key.roles, scopes: null, limits: null }, key);
+    if (refusal !== null) rejectWith(refusal);
+  };
 }
 
 function permissionsOf(roles: readonly string[], settings: Settings): readonly string[] {

@@ -1,11 +1,11 @@
 /** `/admin/keys`: API keys of all accounts. Main thread. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import { rfc3339 } from "#core/clock.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { accountOr404, liveAccount } from "./found.ts";
-import { checkHandOut } from "./hand-out.ts";
+import { keyHandOut } from "./hand-out.ts";
 import {
   KeyAnswer,
   KeyBody,
@@ -102,7 +102,8 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
     const account = await liveAccount(services, id);
     const settings = services.settings();
     const wanted = operatorKey(wish, account.id, settings);
-    await checkHandOut(request, services, wanted.roles);
+    const check = await keyHandOut(request, services);
+    check(wanted);
     return withSecret(services, reply.code(201), await keys.create(settings.identity.keys.format, wanted));
   });
   app.post("/admin/keys/lookup", lookUpKey, async (request) => {
@@ -118,36 +119,28 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
   );
   app.patch("/admin/keys/:id", changeKey, async (request) => {
     const { id } = request.params;
-    await checkKey(request, services, id);
-    const changed = await keys.change(id, readChange(request.body, services.settings()), anybody);
+    const check = await keyHandOut(request, services);
+    const changed = await keys.change(id, readChange(request.body, services.settings()), (key, after) => {
+      check(key);
+      check(after);
+    });
     return shownKey(services, changed ?? unknownKey(id));
   });
   app.post("/admin/keys/:id/rotate", bodyOptional(rotateKey), async (request, reply) => {
     const { id } = request.params;
-    await checkKey(request, services, id);
+    const check = await keyHandOut(request, services);
     const rotation = { format: services.settings().identity.keys.format, overlapMs: readOverlap(request.body.overlap) };
-    return withSecret(services, reply, (await keys.rotate(id, rotation, anybody)) ?? unknownKey(id));
+    return withSecret(services, reply, (await keys.rotate(id, rotation, check)) ?? unknownKey(id));
   });
   app.post("/admin/keys/:id/reveal", revealKey, async (request, reply) => {
     const { id } = request.params;
-    await checkKey(request, services, id);
-    const secret = await services.reveal.reveal(id, anybody);
+    const secret = await services.reveal.reveal(id, await keyHandOut(request, services));
     return revealed(reply, secret ?? (secret === null ? unknownKey(id) : unreadable()));
   });
   app.delete("/admin/keys/:id", revokeKey, async (request) => {
     const { id } = request.params;
     return shownKey(services, (await keys.revoke(id, null)) ?? unknownKey(id));
   });
-}
-
-/** Whoever may call the endpoint may do it with any key, but for `checkKey`. */
-function anybody(): void {
-  // Nothing to refuse.
-}
-
-/** That there is such a key, and the caller holds all permissions of the gateway that it has. A key's roles never change. */
-async function checkKey(request: FastifyRequest, services: Services, id: string): Promise<void> {
-  await checkHandOut(request, services, (await keyOr404(services, id)).roles);
 }
 
 async function keyOr404(services: Services, id: string): Promise<ApiKey> {
