@@ -1,6 +1,7 @@
 /** The runner can fail, in each thing it looks at; and no row of the list that is to be green is missing. */
 import { describe, expect, test } from "vitest";
 import { ADMIN, ADMIN_DEFAULTS } from "./admin.ts";
+import { ADMIN_LISTS } from "./admin-lists.ts";
 import { APIKEY } from "./apikey.ts";
 import { APIKEY_ENDS } from "./apikey-ends.ts";
 import { CONFIG_RULES } from "./config-rules.ts";
@@ -42,6 +43,7 @@ import type { World } from "./world.ts";
 
 const SHARED = [
   ADMIN,
+  ADMIN_LISTS,
   APIKEY,
   FRAMING_BODIES,
   FRAMING_CHUNKS,
@@ -96,6 +98,7 @@ test("every row that is to be green stands in a table, with something to do", ()
     "K02",
     "K03",
     "K08",
+    "K11",
     ...numbered("L", 12),
   ];
   expect([...new Set([...SHARED, ...LONE].map(({ id }) => id))].sort()).toEqual(wanted);
