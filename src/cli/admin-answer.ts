@@ -6,7 +6,7 @@ export type Json = Readonly<Record<string, unknown>>;
 
 export interface AdminClient {
   /** The answer's object. Throws `CommandFault` with the API's own words when it refuses. */
-  call(method: Method, path: string, body?: Json): Promise<Json>;
+  call(method: Method, path: string, body?: Json | readonly unknown[]): Promise<Json>;
 }
 
 /** There is no such thing. */

@@ -1,6 +1,7 @@
 /** `tollgate keys …` */
 import type { Command } from "commander";
 import { withAdmin } from "./admin-client.ts";
+import { addKeyImport } from "./keys-import.ts";
 import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -61,6 +62,7 @@ export function addKeys(program: Command): void {
   withCommonOptions(keys.command("revoke <id>").description("Revoke a key for good, from the next request on")).action(
     revoke,
   );
+  addKeyImport(keys);
   withCommonOptions(
     keys.command("pattern").description("Print what finds keys in text, a regular expression a line"),
   ).action(pattern);

@@ -1,5 +1,6 @@
 /** Settings of how callers are identified: `identity` of the file. Pure; part of `settings.ts`. */
 import type { KeyEnvironment, KeyFormat } from "#core/key-format.ts";
+import type { ForeignFormat } from "#core/foreign-format.ts";
 import type { WindowKind } from "#core/windows.ts";
 
 export interface IdentitySettings {
@@ -18,6 +19,8 @@ export interface KeySettings {
   /** Keys of others are refused. */
   readonly environments: readonly KeyEnvironment[];
   readonly headers: readonly string[];
+  /** How keys of another system look, whose hashes were imported. */
+  readonly foreign: readonly ForeignFormat[];
   /** `retrievable`: secrets are also kept sealed, and can be shown again. */
   readonly storage: "hash" | "retrievable";
   /** Windows in which every meter is counted for each key, so that keys can have quotas of their own. */

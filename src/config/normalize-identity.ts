@@ -17,6 +17,11 @@ export function normalizeIdentity(identity: IdentityPart, folder: string): Ident
       accept: (keys.accept ?? []).map(keyFormat),
       environments: keys.environments ?? KEY_ENVIRONMENTS,
       headers: keys.headers ?? ["authorization", "x-api-key"],
+      foreign: (keys.foreign ?? []).map(({ prefix, alphabet, length }) => ({
+        prefix,
+        alphabet: alphabet ?? "base62",
+        length: typeof length === "number" ? { min: length, max: length } : length,
+      })),
       storage: keys.storage ?? "hash",
       quotaWindows: keys.quotaWindows ?? [],
     },

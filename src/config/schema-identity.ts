@@ -1,6 +1,7 @@
 /** The shape of `gateway.yaml`: issuers of tokens, and API keys. See `schema.ts`. Pure. */
 import Type from "typebox";
 import { KEY_ENVIRONMENTS, STANDARD_FORMAT } from "#core/key-format.ts";
+import { ALPHABETS } from "#core/foreign-format.ts";
 import { WINDOW_KINDS } from "#core/windows.ts";
 import { duration, name, names, oneOf, strict } from "./schema-parts.ts";
 
@@ -122,6 +123,9 @@ const Issuer = Type.Object(
   strict,
 );
 
+const keyLengths = { minimum: 16, maximum: 200 } as const;
+const keyLength = Type.Integer(keyLengths);
+
 const quotaWindows = (whose: string) =>
   Type.Optional(
     Type.Array(oneOf([...WINDOW_KINDS], ""), {
@@ -163,6 +167,36 @@ const keyFormat = {
     }),
   ),
 };
+
+const Foreign = Type.Object(
+  {
+    prefix: Type.String({
+      pattern: "^(?!eyJ)[A-Za-z0-9_.-]{2,32}$",
+      description: "What each of them begins with; tells them from tokens.",
+    }),
+    alphabet: Type.Optional(
+      oneOf(
+        [...ALPHABETS],
+        "Characters behind the prefix: letters and digits, hexadecimal digits, or those of base64url.",
+        "base62",
+      ),
+    ),
+    length: Type.Union(
+      [
+        keyLength,
+        Type.Object(
+          {
+            min: Type.Integer({ ...keyLengths, description: "Fewest." }),
+            max: Type.Integer({ ...keyLengths, description: "Most." }),
+          },
+          strict,
+        ),
+      ],
+      { description: "How many characters are behind the prefix: a number, or `{ min, max }`; from 16 to 200." },
+    ),
+  },
+  strict,
+);
 
 const Members = Type.Object(
   {
@@ -206,6 +240,14 @@ export const Identity = Type.Object(
               uniqueItems: true,
               description: "Headers that may carry a key, lower case; `authorization` means `Bearer`.",
               default: ["authorization", "x-api-key"],
+            }),
+          ),
+          foreign: Type.Optional(
+            Type.Array(Foreign, {
+              maxItems: 8,
+              description:
+                "How keys of another system look, whose hashes were imported (`tollgate keys import`). Other texts are no keys, and never compared.",
+              default: [],
             }),
           ),
           storage: Type.Optional(

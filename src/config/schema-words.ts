@@ -27,6 +27,7 @@ export const PATTERN_WORDS: Readonly<Record<string, string>> = {
   [DURATION]: "a duration such as 30s, 5m or 1h",
   [SIZE]: "a size such as 16KiB or 10MiB",
   [NAME]: "a name of letters, digits, _ . and - that starts with a letter, at most 64 characters",
+  "^(?!eyJ)[A-Za-z0-9_.-]{2,32}$": "2 to 32 letters, digits, _ . and - that do not start with eyJ, as tokens do",
   [SEALING_KEY]: "32 bytes as 64 hexadecimal digits or as base64",
   [ADDRESS]: "an address such as 127.0.0.1:8080, [::1]:8080 or :8080",
   "^[a-z]{2,8}$": "2 to 8 lower-case letters",

@@ -22,6 +22,8 @@ import { Accounts } from "#control-plane/accounts/accounts.ts";
 import { ApiKeys } from "#control-plane/accounts/api-keys.ts";
 import { PlanTerms } from "#control-plane/accounts/plan-terms.ts";
 import { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
+import { ForeignKeys } from "#control-plane/accounts/foreign-keys.ts";
+import { KeyImport } from "#control-plane/accounts/key-import.ts";
 import { KeyReveal, keepSecrets } from "#control-plane/accounts/key-reveal.ts";
 import { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import { ResourceShares } from "#control-plane/resources/resource-shares.ts";
@@ -145,6 +147,8 @@ export class Foundation {
     this.planTerms = new PlanTerms({ db, audit, announce });
     const keep = keepSecrets(settings, this.secrets);
     const keys = new ApiKeys({ db, audit, pepper, announce, keep });
+    const formats = () => settings().identity.keys.foreign;
+    const foreign = new ForeignKeys({ db, audit, pepper, keep, formats, keys });
     const list = new AccountList(db, settings);
     const life = new AccountLife(db, audit, announce);
     this.services = {
@@ -162,6 +166,8 @@ export class Foundation {
       audit,
       secrets: this.secrets,
       reveal: new KeyReveal(db, audit, this.secrets),
+      foreignKeys: foreign,
+      keyImport: new KeyImport({ db, audit, announce, foreign }),
       upstreamCredentials: new UpstreamCredentials({
         db,
         audit,

@@ -96,6 +96,7 @@ export class Gateway {
     const answers = new Answers({
       accounts: services.accounts,
       keys: services.keys,
+      foreign: services.foreignKeys,
       firstSight: services.firstSight,
       anchorOf: (account) => ledger.seeder.anchorOf(account),
       grants: (account) => foundation.grants.usable(account),

@@ -36,6 +36,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("usage.events", "POST", "/admin/usage/events", "usage:write"),
   on("keys.list", "GET", "/admin/keys", "keys:list"),
   on("keys.create", "POST", "/admin/keys", "keys:create"),
+  on("keys.import", "POST", "/admin/keys/import", "keys:import"),
   on("keys.lookup", "POST", "/admin/keys/lookup", "keys:lookup"),
   on("keys.show", "GET", "/admin/keys/{id}", "keys:read"),
   on("keys.update", "PATCH", "/admin/keys/{id}", "keys:update"),

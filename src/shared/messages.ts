@@ -48,6 +48,8 @@ export interface WorkerStart {
 /** Questions a worker asks at first sight of a caller. */
 export type Question =
   | { readonly kind: "key"; readonly hash: string }
+  /** No key of ours, but formed as one of another system: its hash may have been imported. */
+  | { readonly kind: "foreign-key"; readonly secret: string }
   | { readonly kind: "account"; readonly id: string }
   /** Get or create: a token names an account, and mostly a user, that we may not know yet. `account` is the id of the operator's own. */
   | { readonly kind: "token"; readonly account: string; readonly user: TokenUser | null }
@@ -68,6 +70,8 @@ export type Question =
 
 export type Answer =
   | { readonly kind: "key"; readonly key: KeyRecord | null }
+  /** Too many are looked for just now. */
+  | { readonly kind: "busy" }
   | { readonly kind: "account"; readonly account: AccountRecord | null }
   | { readonly kind: "token"; readonly account: AccountRecord | null; readonly user: UserRecord | null }
   | { readonly kind: "refresh-keys" }

@@ -1,4 +1,5 @@
 /** The audit log of a real gateway: every change there is has its entry, with who made it; tampering shows. */
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
@@ -9,7 +10,7 @@ import { ADMIN_TOKEN, askJson, rows, sceneConfig, startScene, text } from "#test
 
 const jwks = await startJwks(makeKey("ES256"));
 const identity = {
-  keys: { storage: "retrievable" },
+  keys: { storage: "retrievable", foreign: [{ prefix: "sk_live_", length: 24 }] },
   issuers: [
     { name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"] },
     { name: "local", preset: "local", audiences: ["api"] },
@@ -185,6 +186,11 @@ const CHANGES: Readonly<
     const { body } = await own("/auth/me", secret, "GET");
     await own(`/api-keys/${text(body, "keyId")}/reveal`, secret, "POST");
     return ["key.revealed", text(body, "keyId")];
+  },
+  "POST /admin/keys/import": async (account) => {
+    const hash = { kind: "sha256", digest: randomBytes(32).toString("hex") };
+    const { body } = await operator.call("POST", "/admin/keys/import", { account, hash });
+    return ["key.imported", text(rows(body, "data")[0] ?? {}, "id")];
   },
   "POST /admin/keys/{id}/reveal": async (account) => {
     const { id } = await operator.key({ account });

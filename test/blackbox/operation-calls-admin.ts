@@ -1,4 +1,5 @@
 /** Calls of the operations for operators, on the admin listener and on `listen`; as `operation-calls.ts` says. */
+import { randomBytes } from "node:crypto";
 import { text } from "#test/support/scene.ts";
 import { type Call, type Calls, type CallWorld, event } from "./operation-calls.ts";
 
@@ -99,6 +100,10 @@ export const ADMIN_CALLS: Calls = {
     const path = `/admin/accounts/${boss.account}/upstream-credentials/app/x-other`;
     await scene.operator.call("PUT", path, { value: "v" });
     return [{ status: 200, params: { id: boss.account, upstream: "app", header: "x-other" } }];
+  },
+  importKeys: async ({ boss }) => {
+    const hash = { kind: "sha256", digest: randomBytes(32).toString("hex") };
+    return [{ status: 201, body: [{ account: boss.account, hash }] }];
   },
   revealKey: async ({ boss }) => [{ status: 200, params: { id: boss.id } }],
 };

@@ -95,7 +95,10 @@ export async function startOperationWorld(): Promise<OperationWorld> {
   const scene = await startScene({
     config: {
       server: { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true },
-      identity: { issuers: [issuer, local], keys: { storage: "retrievable" } },
+      identity: {
+        issuers: [issuer, local],
+        keys: { storage: "retrievable", foreign: [{ prefix: "sk_live_", length: 24 }] },
+      },
       roles: ROLES,
       meters: { api_calls: {}, minutes: {}, seats: { aggregate: "last" } },
       plans,

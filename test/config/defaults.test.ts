@@ -34,6 +34,7 @@ test("every default of the smallest file", () => {
         accept: [],
         environments: ["live", "test", "dev"],
         headers: ["authorization", "x-api-key"],
+        foreign: [],
         storage: "hash",
         quotaWindows: [],
       },

@@ -11,12 +11,14 @@ import type { Account } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Owner, ResourceName, Resources } from "#control-plane/resources/resources.ts";
 import type { ApiKey } from "./api-key.ts";
+import type { ForeignKeys } from "./foreign-keys.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { FirstSight } from "#control-plane/users/first-sight.ts";
 
 export interface AnswersParts {
   readonly accounts: Accounts;
   readonly keys: ApiKeys;
+  readonly foreign: ForeignKeys;
   readonly firstSight: FirstSight;
   /** Seeds the account's counters, before anybody counts for it, and says by which anchor it is counted. */
   readonly anchorOf: (account: string) => Promise<AnchorSince>;
@@ -42,6 +44,10 @@ export class Answers {
       case "key": {
         const key = await keys.byHash(question.hash);
         return { kind: "key", key: key === null ? null : keyRecord(key) };
+      }
+      case "foreign-key": {
+        const key = await this.#parts.foreign.find(question.secret);
+        return key === "busy" ? { kind: "busy" } : { kind: "key", key: key === null ? null : keyRecord(key) };
       }
       case "account":
         return { kind: "account", account: await this.#recordOrNull(await accounts.byId(question.id)) };

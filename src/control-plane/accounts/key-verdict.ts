@@ -8,6 +8,7 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import { isGranted } from "#core/permissions.ts";
 import { NOTHING_REQUIRED } from "#config/access-settings.ts";
 import type { RouteSettings, Settings } from "#config/settings.ts";
+import { keyFault } from "#shared/key-state.ts";
 import type { Account } from "./account.ts";
 import { planOf } from "./account-plan.ts";
 import type { ApiKey } from "./api-key.ts";
@@ -36,20 +37,11 @@ export function keyRefusal(
   nowMs: number,
 ): Refusal | null {
   return (
-    lifeRefusal(key, nowMs) ??
+    keyFault(key, nowMs) ??
     accountRefusal(account) ??
     narrowingRefusal(key, use) ??
     needRefusal(key, account, use, settings)
   );
-}
-
-function lifeRefusal({ revoked, enabled, retiresAtMs, expiresAtMs }: ApiKey, nowMs: number): Refusal | null {
-  if (revoked) return refuse("key_revoked", "key:revoked", "API key has been revoked");
-  if (!enabled) return refuse("key_disabled", "key:disabled", "API key is disabled");
-  if (retiresAtMs !== null && retiresAtMs <= nowMs)
-    return refuse("key_expired", "key:retired", "This secret of the API key was replaced");
-  if (expiresAtMs !== null && expiresAtMs <= nowMs) return refuse("key_expired", "key:expired", "API key has expired");
-  return null;
 }
 
 function accountRefusal(account: Account | null): Refusal | null {

@@ -18,6 +18,7 @@ import { registerBillingAdmin } from "./billing-admin.ts";
 import { newControlApp } from "./control-app.ts";
 import { registerDocs } from "./docs-api.ts";
 import { registerHealth } from "./health.ts";
+import { registerKeyImport } from "./keys-import.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
 import { registerImpersonation } from "./impersonation-admin.ts";
 import { registerAccountMembers } from "./members-admin.ts";
@@ -94,6 +95,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerAccountBulk(app, services);
   registerStats(app, services);
   registerAdminKeys(app, services);
+  registerKeyImport(app, services);
   registerUsers(app, services);
   registerUserSessions(app, services);
   registerAccountMembers(app, services);

@@ -65,7 +65,7 @@ export function registerVerify(plain: FastifyInstance, services: Services): void
     reply.header("cache-control", "no-store");
     const { format, accept, environments } = settings.identity.keys;
     const fault = new KeyFormats([format, ...accept], environments).fault(request.body.key);
-    const key = fault === "format" ? null : await services.keys.bySecret(request.body.key);
+    const key = await found(services, request.body.key, fault === "format");
     if (key === null) return view(refuse("not_found", "key:unknown", "API key is not known"), null);
     const account = await services.accounts.byId(key.accountId);
     const refusal =
@@ -74,6 +74,14 @@ export function registerVerify(plain: FastifyInstance, services: Services): void
         : keyRefusal(key, account, use, settings, wallMs());
     return view(refusal, { key, account, settings });
   });
+}
+
+/** Also one that was imported and that nobody has used yet. */
+async function found({ keys, foreignKeys }: Services, secret: string, isForeign: boolean): Promise<ApiKey | null> {
+  const key = await keys.bySecret(secret);
+  if (key !== null || !isForeign) return key;
+  const imported = await foreignKeys.find(secret);
+  return imported === "busy" ? reject("overloaded", "key:import", "Too many keys are looked for just now") : imported;
 }
 
 function useOf(body: Static<typeof Body>, { routes }: Settings): KeyUse {

@@ -30,6 +30,18 @@ export function refuseAt(path: string, detail: string): never {
   rejectWith({ ...refuse("malformed_request", `schema:${path}`, detail), fields: { path } });
 }
 
+/** What `work` refuses is said of the item with this index of the body, as a fault of the request. */
+export async function atIndex<T>(index: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    const { rule, detail, fields } = error.refusal;
+    const path = fields?.path ?? `body/${index}`;
+    return rejectWith({ ...refuse("malformed_request", rule, `Item ${index}: ${detail}`), fields: { path } });
+  }
+}
+
 /** `log` hears of each refusal, as it does of those on the request path. */
 export function answerProblems(app: FastifyInstance, format: () => "problem" | "plain", log: FastifyBaseLogger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {

@@ -8,6 +8,8 @@ import type { RateClears } from "#control-plane/accounts/rate-clears.ts";
 import type { AccountStats } from "#control-plane/accounts/account-stats.ts";
 import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { ApiKeys } from "#control-plane/accounts/api-keys.ts";
+import type { ForeignKeys } from "#control-plane/accounts/foreign-keys.ts";
+import type { KeyImport } from "#control-plane/accounts/key-import.ts";
 import type { KeyReveal } from "#control-plane/accounts/key-reveal.ts";
 import type { UpstreamCredentials } from "#control-plane/accounts/upstream-credentials.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
@@ -44,6 +46,8 @@ export interface Services extends UserServices {
   readonly audit: AuditLog;
   readonly secrets: Secrets;
   readonly reveal: KeyReveal;
+  readonly foreignKeys: ForeignKeys;
+  readonly keyImport: KeyImport;
   readonly upstreamCredentials: UpstreamCredentials;
   readonly resources: Resources;
   readonly shares: ResourceShares;

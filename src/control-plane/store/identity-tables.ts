@@ -139,9 +139,9 @@ export interface ApiKeysTable {
 
 /** Secrets that a rotation replaced and that are still good for a while. */
 export interface ApiKeyOldSecretsTable {
-  readonly hash: string;
+  hash: string;
   readonly key: string;
-  readonly masked: string;
+  masked: string;
   retires_ms: number;
 }
 

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { type Refusal, refuse } from "#core/errors.ts";
+import { type ForeignFormat, isForeignKey } from "#core/foreign-format.ts";
 import { KeyFormats } from "#core/key-format.ts";
 import type { KeySettings } from "#config/identity-settings.ts";
 import type { CredentialField } from "#data-plane/head-memo.ts";
@@ -16,6 +17,8 @@ export interface Credential {
   readonly digest: string;
   /** Why a key's text can be none of this gateway; null of a token. */
   readonly fault: ReturnType<KeyFormats["fault"]>;
+  /** A key formed as those of another system. */
+  readonly foreign: boolean;
 }
 
 /** How keys are read by the settings, made ready once. */
@@ -23,10 +26,11 @@ export interface KeyReading {
   /** Names of the fields that may carry one, in lower case. */
   readonly headers: readonly string[];
   readonly formats: KeyFormats;
+  readonly foreign: readonly ForeignFormat[];
 }
 
-export function keyReading({ headers, format, accept, environments }: KeySettings): KeyReading {
-  return { headers, formats: new KeyFormats([format, ...accept], environments) };
+export function keyReading({ headers, format, accept, environments, foreign }: KeySettings): KeyReading {
+  return { headers, formats: new KeyFormats([format, ...accept], environments), foreign };
 }
 
 const QUERY_CREDENTIAL = /(?:^|&)(?:api_?key|access_token)=/i;
@@ -82,13 +86,16 @@ function readAuthorization(value: string, keys: KeyReading): Credential | Refusa
   const text = match?.[1];
   if (text === undefined)
     return refuse("credentials_invalid", "credential:scheme", "Authorization is not `Bearer` and a token or key");
-  if (!keys.formats.claim(text)) return { kind: "jwt", text, digest: digestOf(text), fault: null };
+  if (!keys.formats.claim(text) && !isForeignKey(text, keys.foreign))
+    return { kind: "jwt", text, digest: digestOf(text), fault: null, foreign: false };
   if (keys.headers.includes("authorization")) return keyOf(text, keys);
   return refuse("credentials_invalid", "credential:header", `Keys are sent in ${keys.headers.join(" or ")}`);
 }
 
-function keyOf(text: string, { formats }: KeyReading): Credential {
-  return { kind: "key", text, digest: digestOf(text), fault: formats.fault(text) };
+function keyOf(text: string, keys: KeyReading): Credential {
+  const fault = keys.formats.fault(text);
+  const foreign = fault === "format" && isForeignKey(text, keys.foreign);
+  return { kind: "key", text, digest: digestOf(text), fault: foreign ? null : fault, foreign };
 }
 
 /** Why a credential that claims to be a key is refused without a look; null: it has to be looked up. */

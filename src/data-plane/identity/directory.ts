@@ -19,6 +19,9 @@ export interface TokenOwner {
   readonly user: UserRecord | null;
 }
 
+/** null: there is none; `busy`: it cannot be said just now. */
+export type FoundKey = KeyRecord | "busy" | null;
+
 export class Directory {
   readonly #link: ControlLink;
   readonly #pepper: Uint8Array;
@@ -45,15 +48,18 @@ export class Directory {
   }
 
   /** The record of a well-formed key, null when there is none. Synchronous when remembered. */
-  key(secret: string, digest: string): KeyRecord | null | Promise<KeyRecord | null> {
+  key(text: string, digest: string, foreign = false): FoundKey | Promise<FoundKey> {
     const known = this.#keys.get(digest);
     if (known !== undefined) return known;
-    return this.#unknownKeys.get(digest) === true ? null : this.#askKey(secret, digest);
+    return this.#unknownKeys.get(digest) === true ? null : this.#askKey(text, digest, foreign);
   }
 
-  async #askKey(secret: string, digest: string): Promise<KeyRecord | null> {
+  async #askKey(secret: string, digest: string, foreign: boolean): Promise<FoundKey> {
     const before = this.#changes;
-    const answer = await this.#link.ask({ kind: "key", hash: keyHash(secret, this.#pepper) });
+    let answer = await this.#link.ask({ kind: "key", hash: keyHash(secret, this.#pepper) });
+    if (foreign && answer.kind === "key" && answer.key === null)
+      answer = await this.#link.ask({ kind: "foreign-key", secret });
+    if (answer.kind === "busy") return "busy";
     const key = answer.kind === "key" ? answer.key : null;
     if (before === this.#changes) this.#rememberKey(digest, key);
     return key;

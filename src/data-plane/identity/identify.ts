@@ -6,14 +6,14 @@ import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Settings } from "#config/settings.ts";
 import { keyEndMs, keyFault } from "#shared/key-state.ts";
-import type { AccountRecord, KeyRecord, UserRecord } from "#shared/principals.ts";
+import type { AccountRecord, UserRecord } from "#shared/principals.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
 import type { HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import { type Credential, textRefusal } from "./credentials.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 import { askedAccount, isOwn, memberAccount, NOT_OURS } from "./account-header.ts";
-import type { Directory, TokenOwner } from "./directory.ts";
+import type { Directory, FoundKey, TokenOwner } from "./directory.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "./principal.ts";
 import { accountOfOwner, userOfToken } from "./token-user.ts";
 import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
@@ -28,6 +28,15 @@ type PrincipalCache = WeakMap<
     readonly principal: Principal;
   }
 >;
+
+/** More imported keys are compared than there is room for. */
+const BUSY: Refusal = {
+  code: "overloaded",
+  rule: "key:import",
+  detail: "Too many keys are looked for just now",
+  fields: { retry_after: 1 },
+  headers: ["Retry-After", "1"],
+};
 
 /** What one lookup is made for. */
 interface Look {
@@ -85,11 +94,14 @@ export class Identifier {
   #byKey(credential: Credential, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
     const fault = textRefusal(credential);
     if (fault !== null) return fault;
-    return after(this.#directory.key(credential.text, credential.digest), (key) => this.#withKey(key, look));
+    return after(this.#directory.key(credential.text, credential.digest, credential.foreign), (key) =>
+      this.#withKey(key, look),
+    );
   }
 
-  #withKey(key: KeyRecord | null, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
+  #withKey(key: FoundKey, look: Look): Principal | Refusal | Promise<Principal | Refusal> {
     if (key === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
+    if (key === "busy") return BUSY;
     const fault = keyFault(key, wallMs());
     if (fault !== null) return fault;
     return after(this.#directory.account(key.accountId), (account) => {

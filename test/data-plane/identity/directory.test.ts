@@ -31,7 +31,12 @@ function site(secrets: Map<string, KeyRecord>) {
     link.answered(message.id, { kind: "key", key: found?.[1] ?? null });
   });
   const directory = new Directory(link, PEPPER);
-  return { directory, asked, key: async (secret: string) => directory.key(secret, digestOf(secret)) };
+  const key = async (secret: string) => {
+    const found = await directory.key(secret, digestOf(secret));
+    if (found === "busy") throw new Error("Nobody said so");
+    return found;
+  };
+  return { directory, asked, key };
 }
 
 test("a change of a key with several secrets is forgotten of none of them", async () => {
