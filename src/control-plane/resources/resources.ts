@@ -115,19 +115,20 @@ export class Resources {
   /** Makes the account its owner, whoever was; with another account, nobody else may use it any more. */
   async put(name: ResourceName, owner: Owner): Promise<{ readonly resource: Resource; readonly isNew: boolean }> {
     const { kind, id } = name;
+    const nowMs = wallMs();
     const before = await this.#db.transaction().execute(async (trx) => {
       const known = await rowOf(trx, kind, id);
       if (known !== undefined && known.account !== owner.account) await removeRow(trx, name);
       await trx
         .insertInto("resources")
-        .values({ kind, id, likeness: likenessOf(id), ...owner, created_ms: known?.created_ms ?? wallMs() })
+        .values({ kind, id, likeness: likenessOf(id), ...owner, created_ms: known?.created_ms ?? nowMs })
         .onConflict((conflict) => conflict.columns(["kind", "id"]).doUpdateSet({ user: owner.user }))
         .execute();
       await this.#note(trx, known === undefined ? "resource.registered" : "resource.owner_changed", name, known, owner);
       return known;
     });
     await this.#announce({ kind: "resource", resource: kind, id });
-    const createdAtMs = before?.created_ms ?? wallMs();
+    const createdAtMs = before?.created_ms ?? nowMs;
     return { resource: { kind, id, ...owner, createdAtMs }, isNew: before === undefined };
   }
 
