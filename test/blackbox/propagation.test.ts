@@ -18,6 +18,9 @@ const EACH = 4;
 const publisher = await startJwks(makeKey("ES256"));
 afterAll(() => publisher.close());
 const [firstKey] = publisher.keys;
+const memberKey = makeKey("ES256");
+const memberSet = await startJwks(memberKey);
+afterAll(() => memberSet.close());
 
 /** One thing that changes: what everybody asks, how it is changed, and the answers of before and after. */
 interface Change {
@@ -97,6 +100,43 @@ const CHANGES: Readonly<Record<string, Round>> = {
       change: async () => (await askJson(`${gateway.url}/free`, { bearer: token(publisher.rotate()) })).status,
     };
   },
+  "a suspended user": async ({ operator }, round, workers) => {
+    const user = `suspended-${workers}-${round}`;
+    return {
+      question: { target: "/free", headers: [memberToken(user)] },
+      before: "200",
+      after: "403 account_suspended",
+      change: async () => (await operator.call("PATCH", `/admin/users/${user}`, { state: "suspended" })).status,
+    };
+  },
+  "all sessions of a user, revoked": async ({ operator }, round, workers) => {
+    const user = `signed-out-${workers}-${round}`;
+    return {
+      question: { target: "/free", headers: [memberToken(user)] },
+      before: "200",
+      after: "401 session_revoked",
+      change: async () => (await operator.call("DELETE", `/admin/users/${user}/sessions`)).status,
+    };
+  },
+  "another role of a member": async ({ operator }, round, workers) => {
+    const user = `promoted-${workers}-${round}`;
+    return {
+      question: { target: "/members-only", headers: [memberToken(user)] },
+      before: "403 permission_denied",
+      after: "200",
+      change: async () =>
+        (await operator.call("PATCH", `/admin/accounts/team/members/${user}`, { roles: ["Admin"] })).status,
+    };
+  },
+  "a member who is removed": async ({ operator }, round, workers) => {
+    const user = `removed-${workers}-${round}`;
+    return {
+      question: { target: "/free", headers: [memberToken(user)] },
+      before: "200",
+      after: "403 tenant_mismatch",
+      change: async () => (await operator.call("DELETE", `/admin/accounts/team/members/${user}`)).status,
+    };
+  },
   "a role with other permissions": async ({ gateway, operator, upstream }, round, workers) => {
     const isBefore = round % 2 === 0;
     const [before, after] = isBefore ? ["403 permission_denied", "200"] : ["200", "403 permission_denied"];
@@ -163,6 +203,11 @@ function stateOf({ answer }: Seen): string {
   return `${answer.status} ${typeof body === "object" && body !== null && "error" in body ? String(body.error) : ""}`;
 }
 
+/** Of an issuer whose users have the roles of members. */
+function memberToken(sub: string): string {
+  return `Authorization: Bearer ${signToken(memberKey, { claims: { iss: "members", aud: "api", sub, org: "team" } })}`;
+}
+
 function issuerOf(round: number): string {
   return `https://issuer-${round}.test`;
 }
@@ -175,14 +220,28 @@ function config(workers: number, mayRead: boolean) {
     jwks: `${publisher.url}?${round}`,
     audiences: ["api"],
   }));
+  const members = {
+    name: "members",
+    issuer: "members",
+    jwks: memberSet.url,
+    audiences: ["api"],
+    claims: { account: "org" },
+    roleSource: "members",
+  };
   return {
     server: { workers, adminToken: ADMIN_TOKEN },
-    identity: { issuers },
+    identity: { issuers: [...issuers, members], members: { firstRoles: ["Reader"], roles: ["Reader"] } },
     roles: { Admin: ["*"], Reader: mayRead ? ["reports:read"] : [] },
     plans: { free: { default: true }, pro: { features: ["custom"] } },
     routes: [
       { name: "free", match: { path: "/free" }, upstream: "app" },
       { name: "feature", match: { path: "/feature" }, upstream: "app", require: { features: ["custom"] } },
+      {
+        name: "members",
+        match: { path: "/members-only" },
+        upstream: "app",
+        require: { permissions: ["members:read"] },
+      },
       { name: "reports", match: { path: "/reports" }, upstream: "app", require: { permissions: ["reports:read"] } },
     ],
   };
