@@ -4,6 +4,7 @@ import { addAccountsBulk } from "./accounts-bulk.ts";
 import type { Json, Method } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
 import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
+import { addImport } from "./import.ts";
 
 interface ListOptions extends CommonOptions {
   readonly search?: string;
@@ -47,6 +48,7 @@ export function addAccounts(program: Command): void {
   );
   addChanges(accounts);
   addAccountsBulk(accounts);
+  addImport(accounts, "accounts", "external_id, name, email, plan, state");
 }
 
 /** Commands that change one account and print it. */

@@ -3,7 +3,7 @@ import pino from "pino";
 import type { Settings } from "#config/settings.ts";
 import { buildAdmin } from "#control-plane/api/admin.ts";
 import { Foundation } from "#control-plane/foundation.ts";
-import { type AdminClient, readAnswer } from "./admin-answer.ts";
+import { type AdminClient, contentOf, readAnswer } from "./admin-answer.ts";
 
 export async function inProcess<T>(settings: Settings, work: (client: AdminClient) => Promise<T>): Promise<T> {
   const log = pino({ level: "warn" }, pino.destination(2));
@@ -18,7 +18,8 @@ export async function inProcess<T>(settings: Settings, work: (client: AdminClien
   const app = buildAdmin({ services: foundation.services, log, ready: () => false, metrics: null, token: null });
   const call: AdminClient["call"] = async (method, path, body) => {
     if (path === "/admin/key-sets") await foundation.keySets.use(settings.identity.issuers);
-    const answer = await app.inject({ method, url: path, ...(body === undefined ? {} : { payload: body }) });
+    const { body: payload, headers = {} } = body === undefined ? {} : contentOf(body);
+    const answer = await app.inject({ method, url: path, headers, ...(payload === undefined ? {} : { payload }) });
     return readAnswer(answer.statusCode, answer.body);
   };
   try {

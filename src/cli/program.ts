@@ -15,6 +15,7 @@ import { addStart } from "./start.ts";
 import { addStats } from "./stats.ts";
 import { addToken } from "./token.ts";
 import { addUsage } from "./usage.ts";
+import { addUsers } from "./users.ts";
 
 /** Runs a command line (without node and script) and resolves with the exit code. `workerEntry` is the workers' program. */
 export async function runCommandLine(args: readonly string[], workerEntry: URL): Promise<number> {
@@ -36,6 +37,7 @@ export async function runCommandLine(args: readonly string[], workerEntry: URL):
   addStats(program);
   addToken(program);
   addUsage(program);
+  addUsers(program);
   inherit(program);
   try {
     await program.parseAsync([...args], { from: "user" });

@@ -49,6 +49,8 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("users.update", "PATCH", "/admin/users/{id}", "users:update"),
   on("users.delete", "DELETE", "/admin/users/{id}", "users:delete"),
   on("users.impersonate", "POST", "/admin/users/{id}/impersonate", "users:impersonate"),
+  on("accounts.import", "POST", "/admin/accounts/import", "accounts:import"),
+  on("users.import", "POST", "/admin/users/import", "users:import"),
   on("sessions.list", "GET", "/admin/users/{id}/sessions", "sessions:list"),
   on("sessions.revoke-all", "DELETE", "/admin/users/{id}/sessions", "sessions:revoke-all"),
   on("sessions.revoke", "DELETE", "/admin/users/{id}/sessions/{session}", "sessions:revoke"),

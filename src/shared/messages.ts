@@ -84,8 +84,13 @@ export type Invalidation =
   | { readonly kind: "key"; readonly id: string }
   | { readonly kind: "account"; readonly id: string; readonly externalId: string | null }
   | { readonly kind: "user"; readonly id: string; readonly externalId: string }
-  /** Many at once, by their ids. */
-  | { readonly kind: "batch"; readonly accounts: readonly string[]; readonly keys: readonly string[] }
+  /** Many at once, by their ids; users by their external ones. */
+  | {
+      readonly kind: "batch";
+      readonly accounts: readonly string[];
+      readonly keys: readonly string[];
+      readonly users?: readonly string[];
+    }
   | ResourceChange;
 
 /** Of one thing, or of any of the kind `id`. */

@@ -52,6 +52,13 @@ async function madeUser(): Promise<string> {
   return text(body, "id");
 }
 
+const imported = (what: string, body: string) =>
+  fetch(`${gateway.adminUrl}/admin/${what}/import`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "text/csv" },
+    body,
+  });
+
 /** A new user and their token, whose session is `s-` and their id. */
 async function signedIn() {
   const user = await madeUser();
@@ -229,6 +236,16 @@ const CHANGES: Readonly<
     const id = await madeUser();
     await operator.call("POST", `/admin/users/${id}/impersonate`, { reason: "a ticket" });
     return ["user.impersonated", id];
+  },
+  "POST /admin/accounts/import": async () => {
+    const { status } = await imported("accounts", `external_id\nimp-${++users}\n`);
+    expect(status).toBe(200);
+    return ["account.created", text((await operator.call("GET", `/admin/accounts/imp-${users}`)).body, "id")];
+  },
+  "POST /admin/users/import": async () => {
+    const { status } = await imported("users", `external_id\nimp-${++users}\n`);
+    expect(status).toBe(200);
+    return ["user.created", text((await operator.call("GET", `/admin/users/imp-${users}`)).body, "id")];
   },
   "DELETE /admin/users/{id}/sessions": async () => {
     const id = await madeUser();

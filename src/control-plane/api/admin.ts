@@ -21,6 +21,7 @@ import { registerHealth } from "./health.ts";
 import { registerKeyImport } from "./keys-import.ts";
 import { registerAdminKeys } from "./keys-admin.ts";
 import { registerImpersonation } from "./impersonation-admin.ts";
+import { registerImports } from "./imports-api.ts";
 import { registerAccountMembers } from "./members-admin.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
@@ -100,6 +101,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerUserSessions(app, services);
   registerAccountMembers(app, services);
   registerImpersonation(app, services);
+  registerImports(app, services);
   registerUsage(app, services);
   registerBillingAdmin(app, services);
   registerEventList(app, services);

@@ -48,6 +48,9 @@ export function newControlApp(
   app.addContentTypeParser(JSON_TYPES, async (request: FastifyRequest, payload: IncomingMessage) =>
     readJson(payload, request.routeOptions.bodyLimit ?? BODY_BYTES_MAX),
   );
+  app.addContentTypeParser("text/csv", async (request: FastifyRequest, payload: IncomingMessage) =>
+    readBytes(payload, request.routeOptions.bodyLimit ?? BODY_BYTES_MAX),
+  );
   // Behind the body, whose events know nothing of the request.
   app.addHook("preHandler", (request, _reply, done) => actingAs(actorOf(request), done));
   app.addHook("onSend", async (request, reply) => {
@@ -60,13 +63,17 @@ export function newControlApp(
 
 /** The value of a body; undefined of an empty one. */
 async function readJson(payload: IncomingMessage, bytesMax: number): Promise<unknown> {
-  const body = await readBody(payload, bytesMax).catch(() => broken(400, "Body ended before its end"));
-  if (body === null) return broken(413, "Body is too large");
+  const body = await readBytes(payload, bytesMax);
   try {
     return body.length === 0 ? undefined : JSON.parse(body.toString("utf8"));
   } catch {
     return broken(400, "Body is not valid JSON");
   }
+}
+
+async function readBytes(payload: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const body = await readBody(payload, bytesMax).catch(() => broken(400, "Body ended before its end"));
+  return body ?? broken(413, "Body is too large");
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Accounts } from "#control-plane/accounts/accounts.ts";
 import type { LastSeen } from "#control-plane/accounts/last-seen.ts";
 import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
+import type { ImportParts } from "#control-plane/imports/import-run.ts";
 import type { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { FirstSight } from "./first-sight.ts";
@@ -20,6 +21,7 @@ export interface UserServices {
   readonly invitations: Invitations;
   readonly sessions: Sessions;
   readonly impersonation: Impersonation;
+  readonly imports: ImportParts;
 }
 
 export interface UserServicesParts {
@@ -36,7 +38,9 @@ export interface UserServicesParts {
 export function userServices(parts: UserServicesParts): UserServices {
   const { lastSeen } = parts;
   const members = new Members(parts);
+  const { db, audit, announce } = parts;
   return {
+    imports: { db, audit, announce },
     users: new Users(parts),
     firstSight: new FirstSight(parts),
     members,

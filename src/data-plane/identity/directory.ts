@@ -142,6 +142,7 @@ export class Directory {
         for (const id of what.keys) this.#forgetKey(id);
         // An external id leads to a record that is not there any more, and so to a question.
         for (const id of what.accounts) this.#accounts.delete(id);
+        for (const externalId of what.users ?? []) this.#users.delete(externalId);
     }
   }
 
