@@ -107,6 +107,8 @@ test("what is no CSV, no UTF-8 or too large is refused", async () => {
     status: 400,
     body: { rule: "body:type" },
   });
+  const many = await load("accounts", `external_id\n${Array.from({ length: 100_002 }, (_, n) => n).join("\n")}`);
+  expect([many.status, faultsOf(many)]).toEqual([400, [[100_002, null]]]);
   const large = await load("accounts", `external_id\n${"x\n".repeat(5.5 * 1024 * 1024)}`);
   expect(large).toMatchObject({ status: 413, body: { error: "body_too_large" } });
   expect((await load("accounts", "external_id\nx", "?onConflict=maybe")).status).toBe(400);

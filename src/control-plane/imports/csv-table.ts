@@ -28,6 +28,9 @@ export interface CsvTable {
   readonly faults: readonly CsvFault[];
 }
 
+/** More would keep everybody else from the store for too long: nothing is written while an import is. */
+const ROWS_MAX = 100_000;
+
 /** Faults in the header or in the quoting end the reading: what comes behind cannot be told. */
 export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTable> {
   if (!isUtf8(bytes)) return { rows: [], faults: [{ row: 1, column: null, reason: "File is not UTF-8" }] };
@@ -39,6 +42,10 @@ export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTa
   try {
     for await (const record of records as AsyncIterable<readonly string[]>) {
       row++;
+      if (rows.length === ROWS_MAX) {
+        const reason = `More than ${ROWS_MAX} rows: import them in several files`;
+        return { rows: [], faults: [{ row, column: null, reason }] };
+      }
       if (record.length === 1 && record[0]?.trim() === "") continue;
       if (header === null) {
         header = record.map((name) => name.trim());
