@@ -42,11 +42,11 @@ export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTa
   try {
     for await (const record of records as AsyncIterable<readonly string[]>) {
       row++;
+      if (record.length === 1 && record[0]?.trim() === "") continue;
       if (rows.length === ROWS_MAX) {
         const reason = `More than ${ROWS_MAX} rows: import them in several files`;
         return { rows: [], faults: [{ row, column: null, reason }] };
       }
-      if (record.length === 1 && record[0]?.trim() === "") continue;
       if (header === null) {
         header = record.map((name) => name.trim());
         const wrong = headerFaults(header, row, columns);
