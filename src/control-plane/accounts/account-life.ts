@@ -65,15 +65,19 @@ export class AccountLife {
 
   /** As it was, suspended say; without its e-mail, keys and invitations. null when there is no such account; one not deleted stays as it is. */
   async restore(id: string): Promise<Account | null> {
+    const keys: string[] = [];
     await this.#db.transaction().execute(async (trx) => {
       const account = await this.#find(trx, id);
       if (account?.state !== "deleted") return;
+      // One that was being made when the account was deleted.
+      keys.push(...this.#revokeKeys.all(wallMs(), id).map((row) => row.id));
       await trx.updateTable("accounts").set({ deleted_ms: null }).where("id", "=", id).execute();
       const state = (await this.#find(trx, id))?.state;
       const deed = { action: "account.restored", target: id, account: id };
-      await this.#audit.write(trx, { ...deed, before: { state: "deleted" }, after: { state } });
+      const restored = { ...deed, before: { state: "deleted" }, after: { state } };
+      await this.#audit.writeAll(trx, [restored, ...keys.map((key) => revocation(key, id))]);
     });
-    await this.#announce({ kind: "batch", accounts: [id], keys: [] });
+    await this.#announce({ kind: "batch", accounts: [id], keys });
     return this.#find(this.#db, id);
   }
 
