@@ -34,6 +34,11 @@ export const USER_CALLS: Calls = {
     },
   ],
   deleteUser: async (world) => [{ status: 200, params: { id: await fresh(world, { name: "Gone" }) } }],
+  importUsers: async ({ seen }) => [
+    { status: 200, type: "text/csv", body: `external_id,name\nimported-${++count},I\n` },
+    { status: 200, type: "text/csv", body: `external_id\n${seen.user}\n`, query: "onConflict=skip&dryRun=true" },
+  ],
+  importAccounts: async () => [{ status: 200, type: "text/csv", body: `external_id\nimported-${++count}\n` }],
   listUserSessions: async ({ seen }) => [{ status: 200, params: { id: seen.user } }],
   revokeUserSessions: async (world) => [{ status: 200, params: { id: await fresh(world) } }],
   revokeUserSession: async ({ seen }) => [{ status: 200, params: { id: seen.user, session: seen.session() } }],

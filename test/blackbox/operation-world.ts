@@ -181,7 +181,7 @@ export async function ask(
       ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
       ...(call.body === undefined ? {} : { "content-type": call.type ?? "application/json" }),
     },
-    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    ...(call.body === undefined ? {} : { body: typeof call.body === "string" ? call.body : JSON.stringify(call.body) }),
   });
   const [type, content] = [answer.headers.get("content-type"), await answer.text()];
   return { status: answer.status, type, body: type?.includes("json") === true ? JSON.parse(content) : content };
