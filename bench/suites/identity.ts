@@ -24,7 +24,7 @@ const STORES = [
 ] as const;
 const WARM_KEYS = 10;
 /** Fewer keys are seen for the first time in this than are listed. */
-const COLD_SECONDS = 2;
+const COLD_SECONDS = 4;
 /** As many as a worker remembers. */
 const SEEN = 200_000;
 const START_TIMEOUT_MS = 120_000;
