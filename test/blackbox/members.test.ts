@@ -233,6 +233,24 @@ test("a member's own limits hold for their tokens, and nobody widens their own",
   expect(await statuses(slow)).toEqual([200, 200, 200, 200, 200]);
 });
 
+test("a member with limits comes by no key, which would be outside of them; without limits they do", async () => {
+  const { org, owner } = await team();
+  const limits = { rates: [{ limit: 100, per: "1h" }] };
+  await own(owner, "POST", "/members", { user: `${org}-slow`, roles: ["VIEWER"], limits });
+  const slow = tokenOf(`${org}-slow`, org);
+  const denied = { status: 403, body: { error: "permission_denied", rule: "key:limits" } };
+  const made = await own(owner, "POST", "/api-keys", { roles: [], limits });
+  const key = `/api-keys/${text(made.body, "id")}`;
+  for (const wish of [{}, { limits }, { roles: [], limits }])
+    expect(await own(slow, "POST", "/api-keys", wish)).toMatchObject(denied);
+  expect(await own(slow, "POST", `${key}/rotate`)).toMatchObject(denied);
+  expect(await own(slow, "POST", `${key}/reveal`)).toMatchObject(denied);
+  // A key whose secret they have is not freed of its limits either.
+  expect(await own(slow, "PATCH", key, { limits: null })).toMatchObject(denied);
+  await own(owner, "PATCH", `/members/${org}-slow`, { limits: null });
+  expect((await own(slow, "POST", "/api-keys", {})).status).toBe(201);
+});
+
 test.each([
   ["POST", "/members", { user: "" }, "body/user"],
   ["POST", "/members", { user: "x", roles: "OWNER" }, "body/roles"],

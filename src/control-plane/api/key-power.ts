@@ -16,6 +16,7 @@ export interface KeyPower {
   /** null: never. */
   readonly expiresAtMs: number | null;
   readonly narrowing: KeyNarrowing;
+  /** Of the key itself, or of the member who calls with a token. */
   readonly limits: OwnLimits | null;
 }
 
@@ -34,8 +35,7 @@ export function beyond(owner: KeyPower, key: KeyPower): Refusal | null {
   if (scope !== null) return refusal("scope", `Scope ${scope} is not yours to give`);
   if ((key.expiresAtMs ?? Infinity) > (owner.expiresAtMs ?? Infinity))
     return refusal("expires", "A key cannot outlive the key that makes or changes it");
-  if (!isWithinLimits(key.limits, owner.limits))
-    return refusal("limits", "The limits are wider than those of the key that gives them");
+  if (!isWithinLimits(key.limits, owner.limits)) return refusal("limits", "The limits are wider than your own");
   return beyondNarrowing(owner.narrowing, key.narrowing);
 }
 
@@ -60,15 +60,24 @@ function withHead(methods: readonly string[] | null): readonly string[] | null {
   return methods?.includes("GET") === true ? [...methods, "HEAD"] : methods;
 }
 
+/**
+ * Why the caller may not have the secret of `key` (null: of a new one); null: they may. Every key has counters of its own, so who has limits
+ * of their own, by their key or as a member, would have them once more with each further key.
+ */
+export function secretRefusal({ keyId, power }: KeyOwner, key: ApiKey | null): Refusal | null {
+  if (power.limits === null || (key !== null && key.id === keyId)) return null;
+  return refusal("limits", "Who has limits of their own comes by no other key: it would have limits of its own");
+}
+
 /** Why the caller may not revoke the key; null: they may. A person (token) may revoke any of the account, a key itself and lesser ones. */
 export function revocationRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refusal | null {
   return keyId === null || keyId === key.id ? null : beyond(power, key);
 }
 
 /** Why the caller may not read out the key's secret; null: they may. A key itself alone; a person keys that may no more than they do. */
-export function revealRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refusal | null {
-  if (keyId === null) return beyond(power, key);
-  return keyId === key.id ? null : refusal("reveal", "A key reads out no key but itself");
+export function revealRefusal(owner: KeyOwner, key: ApiKey): Refusal | null {
+  if (owner.keyId === null) return secretRefusal(owner, key) ?? beyond(owner.power, key);
+  return owner.keyId === key.id ? null : refusal("reveal", "A key reads out no key but itself");
 }
 
 /**

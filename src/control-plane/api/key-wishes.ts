@@ -7,7 +7,7 @@ import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
 import { builtinRoutesOf } from "#shared/builtin-routes.ts";
 import type { KeyChange, NewApiKey } from "#control-plane/accounts/api-key.ts";
-import { beyond, type KeyOwner } from "./key-power.ts";
+import { beyond, type KeyOwner, secretRefusal } from "./key-power.ts";
 import { type KeyPatchWish, METHODS, type NewKeyWish } from "./key-schemas.ts";
 import { readOwnLimits } from "./own-limits.ts";
 import { refuseAt, reject, rejectWith } from "./problems.ts";
@@ -41,6 +41,8 @@ export function operatorKey(wish: NewKeyWish, accountId: string, settings: Setti
 /** A key as a customer asks for it: what is left out is as with the caller, and nothing is beyond. */
 export function ownKey(wish: NewKeyWish, owner: KeyOwner, settings: Settings): NewApiKey {
   const { power, accountId } = owner;
+  const denied = secretRefusal(owner, null);
+  if (denied !== null) rejectWith(denied);
   const known = power.roles.filter((role) => Object.hasOwn(settings.roles, role));
   const unknown = wish.roles?.find((role) => !known.includes(role));
   if (unknown !== undefined) reject("permission_denied", "key:role", `Role ${unknown} is not yours to give`);
@@ -50,7 +52,6 @@ export function ownKey(wish: NewKeyWish, owner: KeyOwner, settings: Settings): N
     ...wanted,
     scopes: wanted.scopes ?? power.scopes,
     expiresAtMs: wanted.expiresAtMs ?? power.expiresAtMs,
-    limits: wanted.limits ?? power.limits,
     narrowing: {
       routes: routes ?? power.narrowing.routes,
       methods: methods ?? power.narrowing.methods,

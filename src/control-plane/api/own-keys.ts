@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { UNNARROWED } from "#shared/principals.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { callerOf } from "./caller.ts";
-import { beyond, changeRefusal, type KeyOwner, revealRefusal, revocationRefusal } from "./key-power.ts";
+import { beyond, changeRefusal, type KeyOwner, revealRefusal, revocationRefusal, secretRefusal } from "./key-power.ts";
 import {
   KeyAnswer,
   KeyPatch,
@@ -17,6 +17,7 @@ import {
 import { revealed, shownKey, shownPage, unreadable, withSecret } from "./key-views.ts";
 import { ownKey, readChange, readOverlap } from "./key-wishes.ts";
 import { bodyOptional, operation } from "./operation.ts";
+import { limitsOf } from "./limits-of.ts";
 import { reject, rejectWith } from "./problems.ts";
 import { IdParams, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
@@ -107,7 +108,7 @@ export function registerOwnKeys(plain: FastifyInstance, services: Services): voi
     const rotated = await keys.rotate(id, rotation, (key) => {
       if (key.accountId !== owner.accountId) unknownKey(id);
       // Who gets the secret may what the key may.
-      const refusal = beyond(owner.power, key);
+      const refusal = secretRefusal(owner, key) ?? beyond(owner.power, key);
       if (refusal !== null) rejectWith(refusal);
     });
     return rotated === null ? unknownKey(id) : withSecret(services, reply, rotated);
@@ -137,10 +138,12 @@ function unknownKey(id: string): never {
   return reject("not_found", "key:id", `No key ${id} in this account`);
 }
 
-/** What the caller may hand on: roles and scopes as the worker saw them, the rest from the key. */
+/** What the caller may hand on: roles and scopes as the worker saw them, the rest from the key; limits from it or the member. */
 async function ownerOf(request: FastifyRequest, services: Services): Promise<KeyOwner> {
-  const { account, roles, scopes, keyId } = await callerOf(request, services);
+  const { account, user, roles, scopes, keyId } = await callerOf(request, services);
   const key: ApiKey | null = keyId === null ? null : await services.keys.byId(keyId);
-  const { expiresAtMs = null, narrowing = UNNARROWED, limits = null } = key ?? {};
+  const { expiresAtMs = null, narrowing = UNNARROWED } = key ?? {};
+  const [own] = (await limitsOf(services, { account, keyId, user })) ?? [];
+  const limits = own?.limits ?? null;
   return { accountId: account.id, keyId, power: { roles, scopes, expiresAtMs, narrowing, limits } };
 }
