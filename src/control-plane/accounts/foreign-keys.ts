@@ -61,7 +61,7 @@ export class ForeignKeys {
     const digest = createHash("sha256").update(secret).digest("hex");
     const underWay = this.#underWay.get(digest);
     if (underWay !== undefined) return orBusy(underWay);
-    const work = this.#find(secret, digest).finally(() => this.#underWay.delete(digest));
+    const work = this.#findOrAdopted(secret, digest).finally(() => this.#underWay.delete(digest));
     this.#underWay.set(digest, work);
     return orBusy(work);
   }
@@ -69,6 +69,12 @@ export class ForeignKeys {
   /** A key was imported: what failed may be one now. */
   forgetFailures(): void {
     this.#failed.clear();
+  }
+
+  /** Whoever asks may have looked for it among our own keys before another use made it one of them. */
+  async #findOrAdopted(secret: string, digest: string): Promise<ApiKey | "busy" | null> {
+    const { keys, pepper } = this.#parts;
+    return (await this.#find(secret, digest)) ?? keys.byHash(keyHash(secret, pepper));
   }
 
   async #find(secret: string, digest: string): Promise<ApiKey | "busy" | null> {
