@@ -109,6 +109,15 @@ function checkKeySetUrl(text: string, path: readonly (string | number)[], report
   }
 }
 
+/** A length that no text can have would take no key at all, unseen. */
+export function checkForeignKeys({ identity }: View, report: Report): void {
+  for (const [index, { length }] of (identity.keys?.foreign ?? []).entries()) {
+    if (typeof length === "number" || length.min <= length.max) continue;
+    const path = ["identity", "keys", "foreign", index, "length", "max"];
+    report.value(path, `Expected at least min, which is ${length.min}, got ${length.max}`);
+  }
+}
+
 function refuseRepeated(
   issuers: readonly Item<IssuerPart>[],
   pick: (issuer: IssuerPart) => string | null,

@@ -4,7 +4,7 @@
  */
 import type { Fault } from "./faults.ts";
 import { createReport } from "./report.ts";
-import { checkIssuers } from "./rules-identity.ts";
+import { checkForeignKeys, checkIssuers } from "./rules-identity.ts";
 import { checkMembers } from "./rules-members.ts";
 import { checkMetering, checkMeterParts, checkRates, checkTimeZone } from "./rules-limits.ts";
 import { checkPlans } from "./rules-plans.ts";
@@ -21,6 +21,7 @@ export function meaningFaults(source: YamlSource, view: View): readonly Fault[] 
   const report = createReport(source);
   checkServer(view, report);
   checkIssuers(view, report);
+  checkForeignKeys(view, report);
   checkMembers(view, report);
   checkRoles(view, report);
   checkTimeZone(view.timeZone, ["timeZone"], report);

@@ -1002,6 +1002,12 @@ test("members' roles exist, and the account header is one of its own", () => {
   ]);
 });
 
+test("a foreign key's length has its bounds in their order", () => {
+  const keys = (length: string) => `${BASE}identity: { keys: { foreign: [{ prefix: sk_, length: ${length} }] } }\n`;
+  expect(faultsOf(keys("{ min: 60, max: 20 }"))).toEqual(["6:70 Expected at least min, which is 60, got 20"]);
+  for (const good of ["{ min: 20, max: 20 }", "{ min: 20, max: 60 }", "24"]) expect(faultsOf(keys(good))).toEqual([]);
+});
+
 test("routes that differ in host, method or a literal stand side by side", () => {
   const text = `${BASE}  - { name: b, upstream: app, match: { path: /all, host: a.example } }
   - { name: c, upstream: app, match: { path: /all, host: "*.example" } }
