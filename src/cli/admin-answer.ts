@@ -9,8 +9,19 @@ export interface AdminClient {
   call(method: Method, path: string, body?: Json | readonly unknown[] | string): Promise<Json>;
 }
 
+/** The admin API refuses; its own words. */
+export class Refused extends CommandFault {
+  /** What of the request is at fault, `body/3/account` say; null: it does not say. */
+  readonly path: string | null;
+
+  constructor(words: string, path: string | null) {
+    super(words);
+    this.path = path;
+  }
+}
+
 /** There is no such thing. */
-export class NotFound extends CommandFault {}
+export class NotFound extends Refused {}
 
 export function readAnswer(status: number, text: string): Json {
   const value: unknown = JSON.parse(text);
@@ -19,7 +30,8 @@ export function readAnswer(status: number, text: string): Json {
   if (status < 400) return answer;
   const detail = String(answer.detail ?? answer.message ?? `The gateway answered ${status}`);
   const words = [detail, ...faultsOf(answer)].join("\n");
-  throw status === 404 ? new NotFound(words) : new CommandFault(words);
+  const path = typeof answer.path === "string" ? answer.path : null;
+  throw status === 404 ? new NotFound(words, path) : new Refused(words, path);
 }
 
 /** A body and its type. */
@@ -34,8 +46,16 @@ export function contentOf(body: Json | readonly unknown[] | string): {
 
 /** What is wrong with single rows of a file. */
 function faultsOf({ faults }: Json): readonly string[] {
-  if (!Array.isArray(faults)) return [];
-  return faults.map(
-    ({ row, column, reason }: Json) => `  row ${row}${column === null ? "" : `, ${column}`}: ${reason}`,
-  );
+  // As `imports-api.ts` makes them.
+  return Array.isArray(faults) ? (faults as readonly RowFault[]).map(rowLine) : [];
+}
+
+interface RowFault {
+  readonly row: number;
+  readonly column: string | null;
+  readonly reason: string;
+}
+
+export function rowLine({ row, column, reason }: RowFault): string {
+  return `  row ${row}${column === null ? "" : `, ${column}`}: ${reason}`;
 }

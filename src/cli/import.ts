@@ -33,12 +33,15 @@ export function addImport(parent: Command, what: "accounts" | "users", columns: 
 }
 
 function read(file: string): string {
-  let bytes: Buffer;
+  const bytes = bytesOf(file);
+  if (!isUtf8(bytes)) throw new CommandFault(`${file} is not UTF-8`);
+  return bytes.toString("utf8");
+}
+
+export function bytesOf(file: string): Buffer {
   try {
-    bytes = readFileSync(file);
+    return readFileSync(file);
   } catch (error) {
     throw new CommandFault(`Cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!isUtf8(bytes)) throw new CommandFault(`${file} is not UTF-8`);
-  return bytes.toString("utf8");
 }

@@ -156,7 +156,33 @@ test("the command line imports JSON and CSV", async () => {
   writeFileSync(join(gateway.dir, "keys.json"), JSON.stringify({ account, hash: { kind: "sha256", digest: sha256(two) } }));
   expect((await gateway.cli("keys", "import", join(gateway.dir, "keys.json"))).code).toBe(0);
   for (const secret of [one, two]) expect((await ask(secret)).status).toBe(200);
-  writeFileSync(file, "account,kind\nx\n");
-  const broken = await gateway.cli("keys", "import", file);
-  expect([broken.code, broken.stderr]).toEqual([1, expect.stringContaining("Row 2")]);
 }); // biome-ignore format: lines of files
+
+test("rows that are broken are told by their number, and nothing of the file is imported", async () => {
+  const file = join(gateway.dir, "broken.csv");
+  const heading = "account,kind,digest,roles";
+  const good = () => `${account},sha256,${sha256(newSecret())},Admin`;
+  const many = Array.from({ length: 1200 }, good);
+  const count = async () => rows((await operator.call("GET", `/admin/keys?account=${account}&limit=1000`)).body, "data").length;
+  const before = await count();
+  const cases = [
+    [["account,kind", `${account},sha256`], "row 1, digest: Column is missing"],
+    [[`${heading},secret`, `${good()},x`], "row 1, secret: Unknown column"],
+    [[heading, good(), "", `${account},sha256`], "row 4: Expected 4 cells, got 2"],
+    [[heading, good(), `${account},"sha2"56,x,`], "Quotes are broken"],
+    [[heading, ...many, `nobody,sha256,${sha256("x")},`], "Row 1202: Item 1200: No account nobody"],
+    [[heading, good(), `${account},md5,${sha256("y")},`], "Row 3: body/1/hash/kind"],
+    [[heading, ...many, many[0] ?? ""], "Row 1202: Key 1200: A key with this digest is there already"],
+  ] as const;
+  for (const [lines, told] of cases) {
+    writeFileSync(file, lines.join("\n"));
+    const { code, stderr } = await gateway.cli("keys", "import", file);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(told)]);
+    expect(stderr).toContain("Nothing was imported");
+  }
+  expect(await count()).toBe(before);
+  for (const [name, text, told] of [["none.csv", null, "Cannot read"], ["bad.json", "{", "is not JSON"]] as const) {
+    if (text !== null) writeFileSync(join(gateway.dir, name), text);
+    expect((await gateway.cli("keys", "import", join(gateway.dir, name))).stderr).toContain(told);
+  }
+}, 60_000); // biome-ignore format: a table

@@ -1,4 +1,5 @@
 /** Importing keys of another system by their hashes: all of a list or none. Main thread. Their first use: `foreign-keys.ts`. */
+import { setImmediate } from "node:timers/promises";
 import { wallMs } from "#core/clock.ts";
 import { newId } from "#core/ids.ts";
 import { currentActor } from "#control-plane/audit/acting.ts";
@@ -8,6 +9,9 @@ import type { Database } from "#control-plane/store/database.ts";
 import { type ApiKey, jsonOrNull, keyFacts, type NewApiKey, narrowingColumns, toApiKey } from "./api-key.ts";
 import type { HashKind } from "./foreign-hash.ts";
 import { CANDIDATES_MAX, type ForeignKeys, importedHash } from "./foreign-keys.ts";
+
+/** Keys looked at or written between which other requests are answered. */
+const STEP = 500;
 
 export interface KeyToImport extends NewApiKey {
   readonly hash: { readonly kind: HashKind; readonly digest: string; readonly start: string };
@@ -41,7 +45,10 @@ export class KeyImport {
       const fault = await firstFault(trx, wanted);
       if (fault !== null) return fault;
       const keys: ApiKey[] = [];
-      for (const one of wanted) keys.push(await this.#insert(trx, one));
+      for (const [index, one] of wanted.entries()) {
+        keys.push(await this.#insert(trx, one));
+        await pause(index);
+      }
       return keys;
     });
     if ("index" in made) return made;
@@ -90,6 +97,7 @@ async function firstFault(trx: Database, wanted: readonly KeyToImport[]): Promis
   const digests = new Set<string>();
   const starts = new Map<string, number>();
   for (const [index, { hash }] of wanted.entries()) {
+    await pause(index);
     const imports = trx.selectFrom("api_key_imports");
     const same = await imports.select("key").where("digest", "=", hash.digest).executeTakeFirst();
     if (same !== undefined || digests.has(hash.digest))
@@ -103,4 +111,8 @@ async function firstFault(trx: Database, wanted: readonly KeyToImport[]): Promis
     starts.set(hash.start, waiting + 1);
   }
   return null;
+}
+
+async function pause(index: number): Promise<void> {
+  if (index % STEP === STEP - 1) await setImmediate();
 }

@@ -1,4 +1,5 @@
 /** `POST /admin/keys/import`: keys of another system, by their hashes. Main thread. One or a list; all of them or none. */
+import { setImmediate } from "node:timers/promises";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
@@ -15,8 +16,10 @@ import { atIndex, refuseAt, rejectWith } from "./problems.ts";
 import { strict } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
-const KEYS_MAX = 1000;
-const BYTES_MAX = 2 * 1024 * 1024;
+const KEYS_MAX = 10_000;
+const BYTES_MAX = 10 * 1024 * 1024;
+/** Keys read between which other requests are answered. */
+const STEP = 500;
 
 const Hash = Type.Object(
   {
@@ -43,8 +46,10 @@ export function registerKeyImport(plain: FastifyInstance, services: Services): v
   };
   app.post("/admin/keys/import", { ...importKeys, bodyLimit: BYTES_MAX, preValidation }, async (request, reply) => {
     const wanted: KeyToImport[] = [];
-    for (const [index, item] of request.body.entries())
+    for (const [index, item] of request.body.entries()) {
       wanted.push(await atIndex(index, () => readItem(services, item, `body/${index}`)));
+      if (index % STEP === STEP - 1) await setImmediate();
+    }
     await checkHandOut(request, services, [...new Set(wanted.flatMap(({ roles }) => roles))]);
     const made = await services.keyImport.add(wanted);
     if ("index" in made) return conflict(made.index, made.detail);
