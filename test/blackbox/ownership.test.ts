@@ -51,6 +51,13 @@ function configOf(lane: string, unknown = "allow") {
         require: { permissions: ["models:read"], own: "resource", resource: thing },
       },
       {
+        name: "open",
+        match: { path: "/open/{id}" },
+        upstream: "app",
+        auth: "optional",
+        require: { resource: thing },
+      },
+      {
         name: "by-query",
         match: { path: "/model" },
         upstream: "app",
@@ -101,6 +108,18 @@ describe.each(LANES)("on the lane %s", async (lane) => {
     expect((await ask(globex.secret, "GET", `/model?id=${id}`)).status).toBe(404);
     expect((await ask(globex.secret, "GET", `/model?id=${id}&id=x`)).status).toBe(400);
     expect((await ask(globex.secret, "GET", "/model")).status).toBe(404);
+  });
+
+  test("nobody gets at a thing by leaving the credential out where that is optional", async () => {
+    const id = await make(acme.secret);
+    upstream.clear();
+    expect(await askJson(`${gateway.url}/open/${id}`)).toMatchObject({
+      status: 401,
+      body: { error: "credentials_missing" },
+    });
+    expect(upstream.count).toBe(0);
+    expect(await statuses(globex.secret, "GET", `/open/${id}`)).toEqual(new Set([404]));
+    expect(await statuses(acme.secret, "GET", `/open/${id}`)).toEqual(new Set([200]));
   });
 
   test("a thing that nobody is known to own is the app's affair, until somebody owns it", async () => {

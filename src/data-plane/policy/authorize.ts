@@ -40,7 +40,8 @@ export function dependsOnRequest({ require }: CompiledRoute): boolean {
 
 function asksNothing({ require }: CompiledRoute): boolean {
   const lists = [require.roles, require.permissions, require.scopes, require.features];
-  return lists.every((list) => list.length === 0) && require.account === null && require.owner === null;
+  const things = [require.account, require.owner, require.own, require.resource];
+  return lists.every((list) => list.length === 0) && things.every((thing) => thing === null);
 }
 
 function anonymousRefusal(route: CompiledRoute): Refusal {
