@@ -25,6 +25,7 @@ const byList = await startScene({
         { ...local, roleSource: "members" },
       ],
       members: { firstRoles: ["Owner"] },
+      accountHeader: "x-account",
     },
   },
 });
@@ -136,6 +137,30 @@ test("with roleSource members the roles are the member's", async () => {
   });
   const named = await byList.operator.call("POST", path, { reason: "r", roles: ["Boss"] });
   expect(named).toMatchObject({ status: 400, body: { path: "body/roles" } });
+});
+
+test("who acts as a user in one account is not let into others of theirs by the account header", async () => {
+  const ask = (bearer: string, account: string) =>
+    fetch(`${byList.gateway.url}/_tollgate/auth/me`, {
+      headers: { authorization: `Bearer ${bearer}`, "x-account": account },
+    });
+  for (const org of ["day-job", "staff"])
+    await askJson(`${byList.gateway.url}/_tollgate/auth/me`, { bearer: tokenOf("fay", { org }) });
+  await byList.operator.call("PATCH", "/admin/accounts/staff/members/fay", { roles: ["Boss"] });
+  const support = await byList.operator.key({ roles: ["Owner", "Support"] });
+  const begin = (account: string) =>
+    askJson(`${byList.gateway.url}/_tollgate/admin/users/fay/impersonate`, {
+      method: "POST",
+      bearer: support.secret,
+      body: { reason: "r", account },
+    });
+  expect(await begin("staff")).toMatchObject({ status: 403, body: { rule: "roles:beyond" } });
+  const made = await begin("day-job");
+  expect(made).toMatchObject({ status: 201, body: { roles: ["Owner"] } });
+  const token = text(made.body, "token");
+  expect((await ask(token, "day-job")).status).toBe(200);
+  expect((await ask(token, "staff")).status).toBe(403);
+  expect((await ask(tokenOf("fay", { org: "day-job" }), "staff")).status).toBe(200);
 });
 
 test("what cannot be: no reason, too long, no such user or account, one of several, a suspended user", async () => {
