@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
+import { makeKey } from "#test/support/jwt.ts";
 import { ADMIN_TOKEN, askJson, rows, type Scene, startScene } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
@@ -112,10 +113,43 @@ test("a session that leaked is refused before it was ever seen; one user's ids a
   expect(await answers(tokenOf("leaky", { jti: "leaked" }))).toEqual(DENIED);
   expect(await answers(tokenOf("leaky", { jti: "other" }))).toEqual(OK);
   expect(await answers(tokenOf("neighbour", { jti: "leaked" }))).toEqual(OK);
+  // One token of a login, by its own id.
+  const login = { sid: "login" };
+  expect(await answers(tokenOf("leaky", { ...login, jti: "leaked" }))).toEqual(DENIED);
+  expect(await answers(tokenOf("leaky", { ...login, jti: "later" }))).toEqual(OK);
   expect((await deny({ session: "x" })).status).toBe(400);
   expect((await deny({ session: "x", expiresAt: "soon" })).status).toBe(400);
   expect((await deny({ session: "x", expiresAt: "2099-01-01T00:00:00Z" })).status).toBe(400);
 });
+
+test("a session that was refused does not come back by another signature of the same token", async () => {
+  const key = makeKey("ES256");
+  await using issuer = await startJwks(key);
+  const trusted = { name: "ec", issuer: issuer.issuer, jwks: issuer.url, audiences: ["api"] };
+  await using other = await startScene({
+    config: { server: { workers: 2, adminToken: ADMIN_TOKEN }, identity: { issuers: [trusted] } },
+  });
+  const token = issuer.token({ claims: { aud: "api", sub: "twice", iat: nowS() - 10 } });
+  const ask = async (bearer: string) => (await askJson(`${other.gateway.url}/x`, { bearer })).status;
+  expect(await ask(token)).toBe(200);
+  const path = "/admin/users/twice/sessions";
+  const session = await until("the session is listed", async () => {
+    const [first] = rows((await other.operator.call("GET", path)).body, "data");
+    return first?.id;
+  });
+  expect((await other.operator.call("DELETE", `${path}/${String(session)}`)).status).toBe(200);
+  expect([await ask(token), await ask(otherSignature(token))]).toEqual([401, 401]);
+});
+
+/** Of ECDSA with P-256: (r, n - s) is as good as (r, s). */
+function otherSignature(token: string): string {
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const at = token.lastIndexOf(".") + 1;
+  const signature = Buffer.from(token.slice(at), "base64url");
+  const s = BigInt(`0x${signature.subarray(32).toString("hex")}`);
+  const other = Buffer.from((order - s).toString(16).padStart(64, "0"), "hex");
+  return token.slice(0, at) + Buffer.concat([signature.subarray(0, 32), other]).toString("base64url");
+}
 
 test("users sign out their own sessions alone; keys have none", async () => {
   const [mine, theirs] = [tokenOf("mine", { sid: "m" }), tokenOf("theirs", { sid: "t" })];

@@ -6,6 +6,7 @@ import { type Refusal, refuse } from "#core/errors.ts";
 import type { AccountRecord, MemberRecord, TokenUser, UserRecord } from "#shared/principals.ts";
 import type { TokenSession } from "#shared/messages.ts";
 import { type Claims, textClaim } from "./claims.ts";
+import { digestOf } from "./credentials.ts";
 import type { TokenOwner } from "./directory.ts";
 import type { VerifiedToken } from "./token-verifier.ts";
 
@@ -31,9 +32,13 @@ function emailOf(claims: Claims, path: string): string | null {
   return email.length <= EMAIL_LENGTH_MAX && /^[^\s@]+@[^\s@]+$/.test(email) ? email : null;
 }
 
-/** The login a token is of: `sid`, else the token itself, by its `jti` or its digest. */
-export function sessionOf(claims: Claims, digest: string): string {
-  return textClaim(claims, "sid") ?? textClaim(claims, "jti") ?? digest.slice(0, DIGEST_LENGTH);
+/**
+ * The login a token is of: `sid`, else the token itself, by its `jti` or the digest of what is signed. Not of the signature: whoever has
+ * one of ECDSA can make another of it, (r, n - s), which is as good.
+ */
+export function sessionOf(claims: Claims, token: string): string {
+  const said = textClaim(claims, "sid") ?? textClaim(claims, "jti");
+  return said ?? digestOf(token.slice(0, token.lastIndexOf("."))).slice(0, DIGEST_LENGTH);
 }
 
 /** What is told of the session when it was seen; `account` and `user` are our ids. */
@@ -52,7 +57,7 @@ export function sessionOfToken(token: VerifiedToken, account: string, user: stri
 }
 
 /** Who acts as the user (RFC 8693 §4.1); null: the user. */
-function actorOf({ act }: Claims): string | null {
+export function actorOf({ act }: Claims): string | null {
   // An object is claims.
   return typeof act === "object" && act !== null ? textClaim(act as Claims, "sub") : null;
 }
@@ -66,10 +71,14 @@ export function accountOfOwner(token: VerifiedToken, { account, user }: TokenOwn
   return user === null ? account : (sessionFault(token, user) ?? memberFault(token, account, user) ?? account);
 }
 
-function sessionFault({ issuedAt, session }: VerifiedToken, user: UserRecord): Refusal | null {
+function sessionFault({ issuedAt, session, payload }: VerifiedToken, user: UserRecord): Refusal | null {
   if (user.notBeforeMs !== null && isUpTo(issuedAt, user.notBeforeMs))
     return refuse("session_revoked", "session:revoked", "All sessions of the user were revoked: sign in again");
-  return user.deniedSessions.includes(session)
+  const { deniedSessions } = user;
+  if (deniedSessions.length === 0) return null;
+  // The `jti` of one token that leaked ends that one, also where the login it is of has a name of its own.
+  const token = textClaim(payload, "jti");
+  return deniedSessions.includes(session) || (token !== null && deniedSessions.includes(token))
     ? refuse("session_revoked", "session:denied", "Session was revoked: sign in again")
     : null;
 }

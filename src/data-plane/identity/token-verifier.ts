@@ -97,7 +97,7 @@ export class TokenVerifier {
       issuer: settings,
       payload: checked.claims,
       issuedAt: read.issuedAt,
-      session: sessionOf(checked.claims, id),
+      session: sessionOf(checked.claims, token),
       validUntil: read.expiresAt + settings.clockSkewMs / 1000,
     };
     if (generation === this.#generation) this.#verified.set(id, verified);
