@@ -46,7 +46,8 @@ export async function stockKeys(
   sqlite.exec("BEGIN");
   let accountId = "";
   for (let n = 0; n < count; n++) {
-    if (n % KEYS_FOR_EACH_ACCOUNT === 0) account.run((accountId = newId("acct")), `customer-${n}`, now);
+    // Not all of one moment: lists go by it.
+    if (n % KEYS_FOR_EACH_ACCOUNT === 0) account.run((accountId = newId("acct")), `customer-${n}`, now - count + n);
     const secret = newKey(STANDARD_FORMAT, "live");
     key.run(newId("key"), accountId, keyHash(secret, pepper), maskedKey(secret), now);
     if (Math.floor(n / together) % every === 0 && lines.length < listed) lines.push(`Bearer ${secret}`);
