@@ -91,7 +91,7 @@ export function builtinRoutesOf(server: { readonly adminOnListen: boolean }): re
   return server.adminOnListen ? [...BUILTIN_ROUTES, ...ADMIN_BUILTIN] : BUILTIN_ROUTES;
 }
 
-/** Headers by which a worker tells the control API who calls; clients cannot send them (identity phase). */
+/** Headers by which a worker tells the control API, and apps, who calls; clients cannot send them (identity phase). */
 export const INTERNAL_HEADERS = {
   account: "x-tollgate-account",
   user: "x-tollgate-user",
@@ -101,4 +101,6 @@ export const INTERNAL_HEADERS = {
   keyId: "x-tollgate-key-id",
   scope: "x-tollgate-scope",
   dataScope: "x-tollgate-data-scope",
+  /** Until when the secret that was shown is good, milliseconds since 1970, where a rotation has replaced it; the control API's alone. */
+  secretRetires: "x-tollgate-secret-retires",
 } as const;

@@ -11,7 +11,7 @@ const jwks = await startJwks(makeKey("ES256"));
 const claims = { account: "org", roles: "roles" };
 const issuers = [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims }];
 const identity = { issuers, keys: { storage: "retrievable" } };
-const server = { workers: 2, adminToken: ADMIN_TOKEN };
+const server = { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true };
 const roles = { Admin: ["*"], User: ["models:read"], Seer: ["tollgate:keys:*"], Super: ["tollgate:*"] };
 const scene = await startScene({ config: { server, identity, roles } });
 const { gateway, operator } = scene;
@@ -66,6 +66,35 @@ test("a key reads out itself alone, a person keys that may no more than they do,
   expect(await entries(mine)).toMatchObject([{ actor: { kind: "user", id: "ada" } }]);
   // Refused ones leave no entry.
   expect(await entries(user.id)).toEqual([]);
+});
+
+test("whoever has only a secret that was replaced does not stay by it, and apps are not told of it", async () => {
+  const key = await operator.key({ roles: ["Admin"] });
+  const boss = await operator.key({ roles: ["Super"] });
+  const rotated = await operator.call("POST", `/admin/keys/${key.id}/rotate`, { overlap: "1h" });
+  const old = key.secret;
+  const path = `/api-keys/${key.id}`;
+  expect((await own(`${path}/reveal`, old)).status).toBe(403);
+  expect((await own(`${path}/rotate`, old, "POST", { overlap: "0s" })).status).toBe(403);
+  expect((await own(path, old, "PATCH", { enabled: false })).status).toBe(403);
+  const made = await own("/api-keys", old, "POST", {});
+  const [first] = rows((await operator.call("GET", `/admin/keys/${key.id}`)).body, "oldSecrets");
+  expect(made).toMatchObject({ status: 201, body: { expiresAt: first?.retiresAt } });
+  expect((await own("/api-keys", old, "POST", { expires: "2h" })).status).toBe(403);
+  await fetch(`${gateway.url}/x`, { headers: { authorization: `Bearer ${old}` } });
+  expect(scene.upstream.last().headers["x-tollgate-secret-retires"]).toBeUndefined();
+  const now = text(rotated.body, "key");
+  expect((await own(`${path}/reveal`, now)).body).toEqual({ key: now });
+  expect((await own(path, now, "PATCH", { name: "mine" })).status).toBe(200);
+  await operator.call("POST", `/admin/keys/${boss.id}/rotate`, { overlap: "1h" });
+  for (const [operation, body] of [["reveal"], ["rotate", {}]] as const)
+    expect([operation, (await own(`/admin/keys/${boss.id}/${operation}`, boss.secret, "POST", body)).status]).toEqual([
+      operation,
+      403,
+    ]);
+  const operators = { account: boss.account, roles: ["Super"] };
+  expect((await own("/admin/keys", boss.secret, "POST", operators)).status).toBe(403);
+  expect((await own(path, old, "DELETE")).status).toBe(200);
 });
 
 test("no secret is on disk as it is", async () => {

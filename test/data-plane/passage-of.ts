@@ -109,6 +109,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     permissions: [],
     scopes: ["read", "write"],
     keyId: "key_1",
+    retiresAtMs: null,
     plan,
     claims: {},
     sighting: { atMs: 0 },

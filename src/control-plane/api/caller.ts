@@ -20,6 +20,8 @@ export interface Caller {
   readonly scopes: readonly string[] | null;
   readonly plan: PlanSettings;
   readonly keyId: string | null;
+  /** Until when the secret it calls with is good that a rotation has replaced; null: it is the newest, or a token. */
+  readonly secretRetiresMs: number | null;
 }
 
 /** Refuses a request whose account is gone meanwhile. */
@@ -30,6 +32,7 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
   const plan = settings.plans[header(request, INTERNAL_HEADERS.plan) ?? ""] ?? settings.plans[settings.defaultPlan];
   if (plan === undefined) throw new Error("Settings have no default plan");
   const keyId = header(request, INTERNAL_HEADERS.keyId);
+  const retires = header(request, INTERNAL_HEADERS.secretRetires);
   return {
     account,
     user: header(request, INTERNAL_HEADERS.user),
@@ -38,6 +41,7 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
     scopes: list(request, INTERNAL_HEADERS.scope, " "),
     plan,
     keyId,
+    secretRetiresMs: retires === null ? null : Number(retires),
   };
 }
 

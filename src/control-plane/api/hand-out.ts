@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { Settings } from "#config/settings.ts";
 import { isGranted, ownPermissions } from "#core/permissions.ts";
 import { callerOf } from "./caller.ts";
-import { beyond, type KeyPower } from "./key-power.ts";
+import { beyond, callingPower, type KeyPower } from "./key-power.ts";
 import { reject, rejectWith } from "./problems.ts";
 import type { Services } from "./services.ts";
 
@@ -34,12 +34,13 @@ function checkRoles(roles: readonly string[], held: readonly string[], settings:
 export async function keyHandOut(request: FastifyRequest, services: Services): Promise<(key: KeyPower) => void> {
   if (!isFromPrincipal(request)) return () => undefined;
   const settings = services.settings();
-  const { roles, keyId } = await callerOf(request, services);
-  const own = keyId === null ? null : await services.keys.byId(keyId);
-  return (key) => {
-    checkRoles(key.roles, roles, settings);
-    if (own === null || ownPermissions(permissionsOf(key.roles, settings)).length === 0) return;
-    const refusal = beyond({ ...own, roles: key.roles, scopes: null, limits: null }, key);
+  const { roles, keyId, secretRetiresMs } = await callerOf(request, services);
+  const key = keyId === null ? null : await services.keys.byId(keyId);
+  const own = key === null ? null : callingPower(key, secretRetiresMs);
+  return (wanted) => {
+    checkRoles(wanted.roles, roles, settings);
+    if (own === null || ownPermissions(permissionsOf(wanted.roles, settings)).length === 0) return;
+    const refusal = beyond({ ...own, roles: wanted.roles, scopes: null, limits: null }, wanted);
     if (refusal !== null) rejectWith(refusal);
   };
 }

@@ -20,6 +20,12 @@ export interface KeyPower {
   readonly limits: OwnLimits | null;
 }
 
+/** The key as whoever calls with it may use it: by a secret that was replaced no longer than that one is good. */
+export function callingPower<K extends KeyPower>(key: K, secretRetiresMs: number | null): K {
+  const endMs = Math.min(key.expiresAtMs ?? Infinity, secretRetiresMs ?? Infinity);
+  return { ...key, expiresAtMs: endMs === Infinity ? null : endMs };
+}
+
 /** Who calls, and with which key; null: a token. */
 export interface KeyOwner {
   readonly accountId: string;
@@ -34,7 +40,7 @@ export function beyond(owner: KeyPower, key: KeyPower): Refusal | null {
   const scope = firstBeyond(owner.scopes, key.scopes);
   if (scope !== null) return refusal("scope", `Scope ${scope} is not yours to give`);
   if ((key.expiresAtMs ?? Infinity) > (owner.expiresAtMs ?? Infinity))
-    return refusal("expires", "A key cannot outlive the key that makes or changes it");
+    return refusal("expires", "A key cannot outlive the key, or the replaced secret, that makes, changes or shows it");
   if (!isWithinLimits(key.limits, owner.limits)) return refusal("limits", "The limits are wider than your own");
   return beyondNarrowing(owner.narrowing, key.narrowing);
 }
@@ -74,10 +80,13 @@ export function revocationRefusal({ keyId, power }: KeyOwner, key: ApiKey): Refu
   return keyId === null || keyId === key.id ? null : beyond(power, key);
 }
 
-/** Why the caller may not read out the key's secret; null: they may. A key itself alone; a person keys that may no more than they do. */
+/**
+ * Why the caller may not read out the key's secret; null: they may. A key itself alone, and not by a secret that was replaced: whoever has
+ * only that is to have nothing soon. A person keys that may no more than they do.
+ */
 export function revealRefusal(owner: KeyOwner, key: ApiKey): Refusal | null {
-  if (owner.keyId === null) return secretRefusal(owner, key) ?? beyond(owner.power, key);
-  return owner.keyId === key.id ? null : refusal("reveal", "A key reads out no key but itself");
+  if (owner.keyId !== null && owner.keyId !== key.id) return refusal("reveal", "A key reads out no key but itself");
+  return secretRefusal(owner, key) ?? beyond(owner.power, key);
 }
 
 /**

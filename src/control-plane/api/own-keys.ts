@@ -4,7 +4,15 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { UNNARROWED } from "#shared/principals.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { callerOf } from "./caller.ts";
-import { beyond, changeRefusal, type KeyOwner, revealRefusal, revocationRefusal, secretRefusal } from "./key-power.ts";
+import {
+  beyond,
+  callingPower,
+  changeRefusal,
+  type KeyOwner,
+  revealRefusal,
+  revocationRefusal,
+  secretRefusal,
+} from "./key-power.ts";
 import {
   KeyAnswer,
   KeyPatch,
@@ -140,10 +148,11 @@ function unknownKey(id: string): never {
 
 /** What the caller may hand on: roles and scopes as the worker saw them, the rest from the key; limits from it or the member. */
 async function ownerOf(request: FastifyRequest, services: Services): Promise<KeyOwner> {
-  const { account, user, roles, scopes, keyId } = await callerOf(request, services);
+  const { account, user, roles, scopes, keyId, secretRetiresMs } = await callerOf(request, services);
   const key: ApiKey | null = keyId === null ? null : await services.keys.byId(keyId);
   const { expiresAtMs = null, narrowing = UNNARROWED } = key ?? {};
   const [own] = (await limitsOf(services, { account, keyId, user })) ?? [];
   const limits = own?.limits ?? null;
-  return { accountId: account.id, keyId, power: { roles, scopes, expiresAtMs, narrowing, limits } };
+  const power = callingPower({ roles, scopes, expiresAtMs, narrowing, limits }, secretRetiresMs);
+  return { accountId: account.id, keyId, power };
 }

@@ -26,6 +26,8 @@ export interface Principal {
   /** null: not narrowed by scopes. */
   readonly scopes: readonly string[] | null;
   readonly keyId: string | null;
+  /** Until when its key's secret is good that a rotation has replaced; milliseconds since 1970. null: it is the newest, or there is none. */
+  readonly retiresAtMs: number | null;
   readonly plan: PlanSettings;
   /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
   readonly claims: Readonly<Record<string, string>>;
@@ -52,6 +54,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     permissions: permissionsOf(key.roles, settings),
     scopes: key.scopes,
     keyId: key.id,
+    retiresAtMs: key.retiresAtMs,
     plan: planOf(account, null, settings),
     claims: {},
     sighting: { atMs: 0 },
@@ -84,6 +87,7 @@ export function principalOfToken(
     permissions: [...permissionsOf(roles, settings), ...permissions],
     scopes: listClaim(token.payload, claims.scopes),
     keyId: null,
+    retiresAtMs: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
     claims: limitClaims(token, settings),
     sighting: { atMs: 0 },

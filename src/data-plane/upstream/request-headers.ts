@@ -72,6 +72,8 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerList(principal.roles, ","));
   headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
+  if (route.builtin && principal.retiresAtMs !== null)
+    headers.push(INTERNAL_HEADERS.secretRetires, String(principal.retiresAtMs));
   // Empty is not the same as none: a principal narrowed to no scope at all says so.
   if (principal.scopes !== null) headers.push(INTERNAL_HEADERS.scope, headerList(principal.scopes, " "));
   if (route.require.own?.in === "data-scope")
