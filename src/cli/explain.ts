@@ -5,9 +5,11 @@
 import type { Command } from "commander";
 import type { Settings } from "#config/settings.ts";
 import { statusOf } from "#core/errors.ts";
+import { parseDuration } from "#core/units.ts";
 import type { DryRun } from "#data-plane/dry-run.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
 import type { MeterUsage } from "#control-plane/metering/account-usage.ts";
-import type { AccountRecord, KeyRecord, KeySets, UserRecord } from "#shared/principals.ts";
+import type { AccountRecord, KeyRecord, KeySets, OwnLimits, UserRecord } from "#shared/principals.ts";
 import type { ResourceRecord } from "#shared/resources.ts";
 import { type AdminClient, NotFound } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
@@ -75,9 +77,7 @@ async function explain(
       orNull(async () => accountOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}`))),
     findUser: (id) => orNull(async () => userOf(await admin.call("GET", `/admin/users/${encodeURIComponent(id)}`))),
     findResource: (kind, id) => orNull(() => resourceOf(admin, kind, id)),
-    usedUnits: async (id) =>
-      (await orNull(async () => usedOf(await admin.call("GET", `/admin/accounts/${encodeURIComponent(id)}/usage`)))) ??
-      new Map(),
+    usedUnits: async (principal) => (await orNull(async () => usedOf(await usageOf(admin, principal)))) ?? new Map(),
   });
   const { refusal } = run;
   const answer =
@@ -95,7 +95,7 @@ async function explain(
 
 type Json = Readonly<Record<string, unknown>>;
 
-// The next four read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
+// The next five read answers of the admin API, whose shapes `control-plane/api/views.ts` fixes.
 function accountOf(view: Json): AccountRecord {
   const unknown = { anchorMs: 0, epoch: 0, spendCap: { units: {}, money: null }, grants: [] };
   return { ...unknown, ...view } as unknown as AccountRecord;
@@ -113,21 +113,41 @@ function lookedUp({ key, account, retiresAt }: Json): { readonly key: KeyRecord;
     enabled,
     retiresAtMs: msOrNull(retiresAt),
     narrowing: { routes, methods, addresses },
-    // Rates and quotas of the key's own are no part of the story.
-    limits: null,
+    limits: limitsOf(view.limits),
   };
   return { key: record as KeyRecord, account: accountOf(account as Json) };
 }
 
 function userOf(view: Json): UserRecord {
-  const { id, externalId, state, sessionsNotBefore: from } = view;
-  const members = (view.members as readonly Json[]).map(({ account, externalAccount, roles }) => [
+  const { id, externalId, state, sessionsNotBefore: from, deniedSessions } = view;
+  const members = (view.members as readonly Json[]).map(({ account, externalAccount, roles, limits }) => [
     account,
-    { externalAccount, roles, limits: null },
+    { externalAccount, roles, limits: limitsOf(limits) },
   ]);
-  const notBeforeMs = typeof from === "string" ? Date.parse(from) : null;
-  const record = { id, externalId, state, notBeforeMs, deniedSessions: [], members: Object.fromEntries(members) };
-  return record as UserRecord;
+  const removed = (view.removedFrom as readonly string[]).map((account) => [account, null]);
+  const notBeforeMs = msOrNull(from);
+  const record = { id, externalId, state, notBeforeMs, deniedSessions };
+  return { ...record, members: Object.fromEntries([...members, ...removed]) } as UserRecord;
+}
+
+function limitsOf(view: unknown): OwnLimits | null {
+  if (view === null) return null;
+  // As `api/own-limits.ts` shows them.
+  const { rates, quotas } = view as { readonly rates: readonly RateView[]; readonly quotas: OwnLimits["quotas"] };
+  return { rates: rates.map(({ per, ...rate }) => ({ ...rate, perMs: parseDuration(per) ?? 0 })), quotas };
+}
+
+interface RateView {
+  readonly limit: number;
+  readonly per: string;
+  readonly burst: number;
+}
+
+/** Of the account, and of the principal's key and user. A user that nobody has seen has no lines. */
+async function usageOf(admin: AdminClient, { account, keyId, user }: Principal): Promise<Json> {
+  const path = `/admin/accounts/${encodeURIComponent(account.id)}/usage`;
+  const holder = keyId === null ? (user === null ? "" : `?user=${encodeURIComponent(user)}`) : `?key=${keyId}`;
+  return (await orNull(() => admin.call("GET", path + holder))) ?? admin.call("GET", path);
 }
 
 function msOrNull(time: unknown): number | null {
@@ -143,7 +163,8 @@ async function resourceOf(admin: AdminClient, kind: string, asked: string): Prom
 }
 
 function usedOf({ meters }: Json): ReadonlyMap<string, number> {
-  return new Map((meters as readonly MeterUsage[]).map(({ meter, window, used }) => [`${meter}/${window.kind}`, used]));
+  const lines = meters as readonly MeterUsage[];
+  return new Map(lines.map(({ meter, by, window, used }) => [`${meter}/${by}/${window.kind}`, used]));
 }
 
 function forwarded({ upstream, rates }: DryRun): string {

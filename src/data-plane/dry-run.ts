@@ -2,12 +2,14 @@
  * The phases on a made-up request, step by step, for `tollgate explain`. Runs in a command, on no worker.
  * Uses the functions the gate uses; looks at limits, takes nothing.
  */
-import type { QuotaSettings, Settings } from "#config/settings.ts";
+import type { Settings } from "#config/settings.ts";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { fits } from "#core/limits.ts";
+import { shapesOf } from "#shared/counter-shapes.ts";
+import { ownQuotas } from "#shared/own-limits.ts";
 import { keyFault } from "#shared/key-state.ts";
 import type { AccountRecord, KeyRecord, KeySets, TokenUser, UserRecord } from "#shared/principals.ts";
+import { holds, quotaName, quotaRefusalOf } from "./dry-run-quotas.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
 import { type Credential, readCredential, textRefusal } from "#data-plane/identity/credentials.ts";
 import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
@@ -16,6 +18,7 @@ import { accountOfOwner, userOfToken } from "#data-plane/identity/token-user.ts"
 import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
 import { type FindResource, ownershipRefusal } from "#data-plane/ownership/ownership.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
+import { ownRateName } from "#data-plane/policy/own-rates.ts";
 import type { Asked } from "#data-plane/policy/named-value.ts";
 import { forwardedTarget, isOwnOnly } from "#data-plane/policy/own-things.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
@@ -38,8 +41,8 @@ export interface DryRunParts {
   readonly findUser: (externalId: string) => Promise<UserRecord | null>;
   /** Whose a thing is; null: nobody's. */
   readonly findResource: FindResource;
-  /** Units the account has used in its windows now, by `quotaName`. */
-  readonly usedUnits: (account: string) => Promise<ReadonlyMap<string, number>>;
+  /** Units that the account, and the key and user of the principal, have used in their windows now, by `quotaName`. */
+  readonly usedUnits: (principal: Principal) => Promise<ReadonlyMap<string, number>>;
 }
 
 export interface DryRun {
@@ -71,7 +74,7 @@ export async function dryRun(parts: DryRunParts): Promise<DryRun> {
     route: walk.route?.name ?? null,
     upstream: walk.route?.upstream.name ?? null,
     limits: walk.limits,
-    rates: walk.route?.rates.map(({ settings }) => settings.name) ?? [],
+    rates: walk.rates,
     refusal,
   };
 }
@@ -79,6 +82,7 @@ export async function dryRun(parts: DryRunParts): Promise<DryRun> {
 class Walk {
   readonly steps: { readonly phase: string; readonly outcome: string }[] = [];
   readonly limits: string[] = [];
+  readonly rates: string[] = [];
   phase = "parse";
   route: CompiledRoute | null = null;
   readonly #parts: DryRunParts;
@@ -180,19 +184,25 @@ class Walk {
     if ("code" in token) return token;
     const externalId = accountOfToken(token);
     if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");
-    const known = (await this.#parts.findAccount(externalId)) ?? newAccount(externalId);
-    const user = await this.#user(userOfToken(token), known);
+    const found = await this.#parts.findAccount(externalId);
+    const known = found ?? newAccount(externalId);
+    const user = await this.#user(userOfToken(token), known, found === null);
     const account = accountOfOwner(token, { account: known, user });
     return "code" in account ? account : principalOfToken(token, account, user, settings);
   }
 
   /** As the first sight of the token would make them, where nobody has seen them. */
-  async #user(named: TokenUser | null, { id, externalId: externalAccount }: AccountRecord): Promise<UserRecord | null> {
+  async #user(
+    named: TokenUser | null,
+    { id, externalId: externalAccount }: AccountRecord,
+    isFirst: boolean,
+  ): Promise<UserRecord | null> {
     if (named === null) return null;
     const { externalId } = named;
     const user = (await this.#parts.findUser(externalId)) ?? newUser(externalId);
     if (Object.hasOwn(user.members, id)) return user;
-    const { roles } = this.#runtime.settings.identity.members;
+    const { firstRoles, roles: laterRoles } = this.#runtime.settings.identity.members;
+    const roles = isFirst ? firstRoles : laterRoles;
     return { ...user, members: { ...user.members, [id]: { externalAccount, roles, limits: null } } };
   }
 
@@ -200,9 +210,17 @@ class Walk {
     for (const rate of route.rates) {
       const figures = rate.byPlan.get(principal?.plan.id ?? "") ?? rate.settings;
       const cost = rate.cost === 1 ? "" : `, costs ${rate.cost}`;
+      this.rates.push(rate.settings.name);
       this.limits.push(
         `rate ${rate.settings.name}: ${figures.limit} per ${figures.perMs / 1000} s, burst ${figures.burst}, by ${rate.settings.by.join(" + ")}${cost}`,
       );
+    }
+    for (const { holder, limits } of principal?.ownLimits ?? []) {
+      for (const [index, { limit, perMs, burst }] of limits.rates.entries()) {
+        const name = ownRateName(holder, index);
+        this.rates.push(name);
+        this.limits.push(`rate ${name}: ${limit} per ${perMs / 1000} s, burst ${burst}, of the ${holder} alone`);
+      }
     }
     for (const { settings, byPlan } of route.concurrency) {
       const limit = byPlan.get(principal?.plan.id ?? "") ?? settings.limit;
@@ -211,36 +229,27 @@ class Walk {
   }
 
   async #quotas(route: CompiledRoute, principal: Principal): Promise<Refusal | null> {
-    const used = await this.#parts.usedUnits(principal.account.id);
+    const used = await this.#parts.usedUnits(principal);
+    const own = ownQuotas([...shapesOf(this.#runtime.settings).values()].flat(), principal.ownLimits);
     let refusal: Refusal | null = null;
     for (const [index, { meter, units }] of route.lines.entries()) {
       const cost = index < route.constants ? units : meter.estimate.units;
-      const quotas = (principal.plan.quotas[meter.name] ?? []).filter(({ by }) => by === "account");
+      const quotas = [...(principal.plan.quotas[meter.name] ?? []), ...own].filter(
+        (quota) => quota.meter === meter.name && holds(quota, principal),
+      );
       if (quotas.length === 0) this.limits.push(`meter ${meter.name}: costs ${cost}, unlimited`);
       for (const quota of quotas) {
         const now = used.get(quotaName(quota)) ?? 0;
         const limit = quota.limit ?? "unlimited";
-        this.limits.push(`meter ${meter.name}: costs ${cost}, used ${now} of ${limit} per ${quota.window.kind}`);
+        const whose = quota.by === "account" ? "" : `, by ${quota.by}`;
+        this.limits.push(
+          `meter ${meter.name}: costs ${cost}, used ${now} of ${limit} per ${quota.window.kind}${whose}`,
+        );
         refusal ??= quotaRefusalOf(quota, now, cost);
       }
     }
     return refusal;
   }
-}
-
-/** Tells a meter's quotas apart; as `usedUnits` has them. */
-function quotaName({ meter, window }: Pick<QuotaSettings, "meter" | "window">): string {
-  return `${meter}/${window.kind}`;
-}
-
-function quotaRefusalOf(
-  { meter, limit, grace, window, exceed, shadow, status }: QuotaSettings,
-  used: number,
-  cost: number,
-) {
-  if (shadow || exceed !== "block" || limit === null || fits(used, cost, limit + grace)) return null;
-  const detail = `Used ${used} of ${limit} ${meter} this ${window.kind}`;
-  return { ...refuse("quota_exceeded", `quota:${meter}`, detail), status };
 }
 
 /** An account that a token names and nobody has seen. */

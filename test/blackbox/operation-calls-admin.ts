@@ -41,7 +41,10 @@ export const ADMIN_CALLS: Calls = {
     { status: 200, params: { id: await fresh(world) }, body: { name: "Other", plan: "other", planDuration: "5d" } },
     { status: 200, params: { id: await fresh(world) }, body: { extendTrial: "5d", state: "suspended", reason: "r" } },
   ],
-  getAccountUsage: ofBoss,
+  getAccountUsage: async (world) => {
+    const { id: key } = await world.scene.operator.key({ account: world.boss.account });
+    return [...(await ofBoss(world)), { status: 200, params: { id: world.boss.account }, query: `key=${key}` }];
+  },
   suspendAccount: withReason,
   activateAccount: withReason,
   changeAccounts: async (world) => {

@@ -29,6 +29,8 @@ export interface KeyWish {
   readonly roles?: readonly string[];
   readonly scopes?: readonly string[];
   readonly expires?: string;
+  /** As the admin API takes them. */
+  readonly limits?: Json;
 }
 
 /** Speaks to the admin listener. */

@@ -105,6 +105,16 @@ export const AccountPatch = Type.Object(
   { ...strict, minProperties: 1 },
 );
 
+/** Whose lines are shown beside the account's own. */
+export const UsageQuery = Type.Object(
+  {
+    key: Type.Optional(IdParams.properties.id),
+    /** Our id or the external one. */
+    user: Type.Optional(IdParams.properties.id),
+  },
+  strict,
+);
+
 export const ClearLimitsBody = Type.Object(
   { rates: Type.Optional(Type.Array(word, { minItems: 1, maxItems: 100, uniqueItems: true })) },
   strict,

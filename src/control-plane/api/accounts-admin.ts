@@ -1,8 +1,9 @@
 /** `/admin/accounts`: accounts as operators list, make, see and change them. Main thread. Not here: what is done to them by name (`account-actions.ts`). */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import type { Static } from "typebox";
 import { wallMs } from "#core/clock.ts";
-import { accountUsage } from "#control-plane/metering/account-usage.ts";
+import { accountUsage, type UsageAsker } from "#control-plane/metering/account-usage.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import { type AccountSort, isPlaceIn, type Place, placeOf } from "#control-plane/accounts/account-list.ts";
@@ -14,11 +15,13 @@ import {
   AccountPageAnswer,
   AccountPatch,
   AccountQuery,
+  UsageQuery,
 } from "./account-schemas.ts";
 import { checkPlan, wishOf } from "./account-wishes.ts";
 import { UsageAnswer } from "./billing-answers.ts";
 import { cursorOf, readCursor } from "./cursors.ts";
-import { accountOr404 } from "./found.ts";
+import { accountOr404, userOr404 } from "./found.ts";
+import { ownQuotasOf } from "./limits-of.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
@@ -50,7 +53,7 @@ const updateAccount = operation(
 );
 const getUsage = operation(
   { id: "getAccountUsage", summary: "Show what an account has used", tag },
-  { params },
+  { params, querystring: UsageQuery },
   { 200: UsageAnswer },
 );
 
@@ -89,7 +92,8 @@ export function registerAccounts(plain: FastifyInstance, services: Services): vo
   app.get("/admin/accounts/:id/usage", getUsage, async (request) => {
     const account = await accountOr404(services, request.params.id);
     const { id } = planOf(services.settings(), account.plan);
-    return { account: account.id, plan: id, meters: await metersOf(account, services) };
+    const holders = await holdersOf(account, services, request.query);
+    return { account: account.id, plan: id, meters: await metersOf(account, services, holders) };
   });
 }
 
@@ -103,15 +107,28 @@ async function detailOf(account: Account, services: Services): Promise<Record<st
   };
 }
 
-function metersOf(account: Account, services: Services) {
+type Holders = Pick<UsageAsker, "keyId" | "user" | "own">;
+
+const NOBODY: Holders = { keyId: null, user: null, own: [] };
+
+/** The key and the user whose lines are asked for too. */
+async function holdersOf(account: Account, services: Services, query: Static<typeof UsageQuery>): Promise<Holders> {
+  const keyId = query.key ?? null;
+  const named = query.user ?? null;
+  const user = named === null ? null : (await userOr404(services, named)).externalId;
+  const ofKey = await ownQuotasOf(services, { account, keyId, user: null });
+  if (ofKey === null) reject("not_found", "key:id", `No key ${keyId} in this account`);
+  const ofUser = (await ownQuotasOf(services, { account, keyId: null, user })) ?? [];
+  return { keyId, user, own: [...ofKey, ...ofUser] };
+}
+
+function metersOf(account: Account, services: Services, holders: Holders = NOBODY) {
   const settings = services.settings();
   const plan = planOf(settings, account.plan);
   return accountUsage(services.usage, Object.keys(settings.meters), {
     account,
     plan,
-    keyId: null,
-    user: null,
-    own: [],
+    ...holders,
   });
 }
 

@@ -17,6 +17,7 @@ import {
   RevealedAnswer,
   RotateBody,
 } from "./key-schemas.ts";
+import { keyOfSecret } from "./key-of-secret.ts";
 import { revealed, shownKey, shownPage, unreadable, withSecret } from "./key-views.ts";
 import { operatorKey, readChange, readOverlap } from "./key-wishes.ts";
 import { bodyOptional, operation } from "./operation.ts";
@@ -107,7 +108,7 @@ export function registerAdminKeys(plain: FastifyInstance, services: Services): v
     return withSecret(services, reply.code(201), await keys.create(settings.identity.keys.format, wanted));
   });
   app.post("/admin/keys/lookup", lookUpKey, async (request) => {
-    const key = await keys.bySecret(request.body.key);
+    const { key } = await keyOfSecret(services, request.body.key);
     if (key === null) reject("not_found", "key:unknown", "No key with this secret");
     const account = await accountOr404(services, key.accountId);
     const retiresAt = key.retiresAtMs === null ? null : rfc3339(key.retiresAtMs);

@@ -8,12 +8,12 @@ import Type, { type Static } from "typebox";
 import { canonicalAddress } from "#core/addresses.ts";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { KeyFormats } from "#core/key-format.ts";
 import type { Settings } from "#config/settings.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { ApiKey } from "#control-plane/accounts/api-key.ts";
 import { type KeyUse, keyRefusal, permissionsOf } from "#control-plane/accounts/key-verdict.ts";
+import { keyOfSecret } from "./key-of-secret.ts";
 import { METHODS } from "./key-schemas.ts";
 import { operation } from "./operation.ts";
 import { reject } from "./problems.ts";
@@ -63,9 +63,7 @@ export function registerVerify(plain: FastifyInstance, services: Services): void
     const settings = services.settings();
     const use = useOf(request.body, settings);
     reply.header("cache-control", "no-store");
-    const { format, accept, environments } = settings.identity.keys;
-    const fault = new KeyFormats([format, ...accept], environments).fault(request.body.key);
-    const key = await found(services, request.body.key, fault === "format");
+    const { key, fault } = await keyOfSecret(services, request.body.key);
     if (key === null) return view(refuse("not_found", "key:unknown", "API key is not known"), null);
     const account = await services.accounts.byId(key.accountId);
     const refusal =
@@ -74,14 +72,6 @@ export function registerVerify(plain: FastifyInstance, services: Services): void
         : keyRefusal(key, account, use, settings, wallMs());
     return view(refusal, { key, account, settings });
   });
-}
-
-/** Also one that was imported and that nobody has used yet. */
-async function found({ keys, foreignKeys }: Services, secret: string, isForeign: boolean): Promise<ApiKey | null> {
-  const key = await keys.bySecret(secret);
-  if (key !== null || !isForeign) return key;
-  const imported = await foreignKeys.find(secret);
-  return imported === "busy" ? reject("overloaded", "key:import", "Too many keys are looked for just now") : imported;
 }
 
 function useOf(body: Static<typeof Body>, { routes }: Settings): KeyUse {

@@ -1,4 +1,7 @@
 /** The limits of who calls themselves, beside those of the account. Main thread. */
+import type { QuotaSettings } from "#config/settings.ts";
+import { shapesOf } from "#shared/counter-shapes.ts";
+import { ownQuotas } from "#shared/own-limits.ts";
 import type { HolderLimits } from "#shared/principals.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import type { Services } from "./services.ts";
@@ -19,6 +22,12 @@ export async function limitsOf(
   const key = await services.keys.byId(keyId);
   if (key === null || key.accountId !== account.id) return null;
   return key.limits === null ? [] : [{ holder: "key", limits: key.limits }];
+}
+
+/** Their quotas, on the counters there are; null: the account has no such key. */
+export async function ownQuotasOf(services: Services, whose: Whose): Promise<readonly QuotaSettings[] | null> {
+  const limits = await limitsOf(services, whose);
+  return limits === null ? null : ownQuotas([...shapesOf(services.settings()).values()].flat(), limits);
 }
 
 async function ofMember({ users, members }: Services, account: string, externalId: string) {

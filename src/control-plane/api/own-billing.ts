@@ -2,8 +2,6 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
-import { shapesOf } from "#shared/counter-shapes.ts";
-import { ownQuotas } from "#shared/own-limits.ts";
 import { accountUsage } from "#control-plane/metering/account-usage.ts";
 import { AccountAnswer } from "./account-schemas.ts";
 import { ForecastAnswer, PlanAnswer, SeriesAnswer, StatusAnswer, UsageAnswer } from "./billing-answers.ts";
@@ -11,7 +9,7 @@ import { ForecastQuery, SeriesQuery } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
 import { operation } from "./operation.ts";
 import { nullable, pageOf } from "./schemas.ts";
-import { limitsOf } from "./limits-of.ts";
+import { ownQuotasOf } from "./limits-of.ts";
 import type { Services } from "./services.ts";
 import { forecastAnswer, seriesAnswer } from "./usage-reports.ts";
 import { accountView, planView } from "./views.ts";
@@ -75,10 +73,7 @@ export function registerOwnBilling(app: FastifyInstance, services: Services): vo
   }));
   app.get("/billing/usage", readUsage, async (request) => {
     const { account, plan, keyId, user } = await callerOf(request, services);
-    const own = ownQuotas(
-      [...shapesOf(services.settings()).values()].flat(),
-      (await limitsOf(services, { account, keyId, user })) ?? [],
-    );
+    const own = (await ownQuotasOf(services, { account, keyId, user })) ?? [];
     const names = Object.keys(services.settings().meters);
     const meters = await accountUsage(services.usage, names, { account, plan, keyId, user, own });
     return { account: account.id, plan: plan.id, meters };

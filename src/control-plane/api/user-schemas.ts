@@ -55,6 +55,10 @@ export const UserDetail = Type.Object(
     ...UserAnswer.properties,
     members: Type.Array(MembershipAnswer),
     sessions: Type.Array(SessionAnswer),
+    /** Ids of sessions whose tokens are refused. */
+    deniedSessions: Type.Array(Type.String()),
+    /** Accounts they were removed from, and stay out of. */
+    removedFrom: Type.Array(Type.String()),
   },
   { title: "UserDetail" },
 );

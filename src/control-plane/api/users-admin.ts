@@ -1,6 +1,7 @@
 /** `/admin/users`: users as operators see and change them. Main thread. */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import { userRecord } from "#control-plane/users/user-records.ts";
 import { isReservedUser } from "#control-plane/users/user.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
@@ -61,7 +62,10 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
   app.get("/admin/users/:id", show, async (request) => {
     const user = await userOr404(services, request.params.id);
     const memberships = (await members.ofUser(user.id)).map(membershipView);
-    return { ...userView(user), members: memberships, sessions: (await sessions.live(user)).map(sessionView) };
+    const live = (await sessions.live(user)).map(sessionView);
+    const { deniedSessions = [], members: known = {} } = (await userRecord(services.usage.db, user.externalId)) ?? {};
+    const removedFrom = Object.keys(known).filter((account) => known[account] === null);
+    return { ...userView(user), members: memberships, sessions: live, deniedSessions, removedFrom };
   });
   app.patch("/admin/users/:id", update, async (request) => {
     const { id } = await userOr404(services, request.params.id);

@@ -16,12 +16,17 @@ export function ownRates(table: RateTable, principal: Principal | null): readonl
     const whose = holderText(holder, principal);
     const cleared = clearedMark(principal, EVERY_RATE);
     return limits.rates.map((figures, index) => {
-      const name = index === 0 ? NAMES[holder] : `${NAMES[holder]}/${index + 1}`;
+      const name = ownRateName(holder, index);
       const settings = { name, algorithm: "token-bucket", by: [], shadow: false, ...figures } as const;
       // No two rates of a holder have the same period.
       return liveRate(table, { settings, cost: 1 }, figures, `own|${whose}|${figures.perMs}${cleared}`);
     });
   });
+}
+
+/** As answers tell of it. */
+export function ownRateName(holder: HolderLimits["holder"], index: number): string {
+  return index === 0 ? NAMES[holder] : `${NAMES[holder]}/${index + 1}`;
 }
 
 function holderText(holder: HolderLimits["holder"], { keyId, user, account }: Principal): string {

@@ -1,0 +1,113 @@
+/** `tollgate explain` says what the gateway then does: for limits of one key or member, sessions that are over, members who are out, keys that were imported. */
+import { createHash } from "node:crypto";
+import { afterAll, expect, test } from "vitest";
+import { startJwks } from "#test/support/jwks.ts";
+import { askJson, startScene, text } from "#test/support/scene.ts";
+
+const jwks = await startJwks();
+const main = {
+  name: "main",
+  issuer: jwks.issuer,
+  jwks: jwks.url,
+  audiences: ["api"],
+  claims: { account: "org" },
+  roleSource: "members",
+};
+const scene = await startScene({
+  config: {
+    identity: {
+      issuers: [main],
+      members: { firstRoles: ["Owner"], roles: ["Guest"], quotaWindows: ["day"] },
+      keys: { quotaWindows: ["day"], foreign: [{ prefix: "old_", length: 20 }] },
+    },
+    roles: { Owner: ["*"], Guest: [], Admin: ["*"] },
+    meters: { calls: {} },
+    plans: { free: { default: true, quotas: { calls: [{ limit: 100, per: "month" }, { limit: 50, per: "month", by: "key" }] } } },
+    routes: [
+      { name: "calls", match: { path: "/calls" }, upstream: "app", require: { permissions: ["calls:read"] }, meters: { calls: 1 } },
+      { name: "open", match: { path: "/open" }, upstream: "app" },
+    ],
+  },
+}); // biome-ignore format: a file's lines
+const { gateway, operator } = scene;
+
+afterAll(async () => {
+  await scene[Symbol.asyncDispose]();
+  await jwks.close();
+});
+
+const tokenOf = (sub: string, more: object = {}) => jwks.token({ claims: { aud: "api", sub, org: "acme", ...more } });
+
+/** What explain says, beside what the gateway answers to the same. */
+async function both(path: string, credential: readonly [kind: "--key" | "--token", text: string]) {
+  const { code, stdout, stderr } = await gateway.cli("explain", "GET", path, ...credential, "--json");
+  expect([code, stderr]).toEqual([0, ""]);
+  const story: { readonly answer: { status: number | null; code: string | null }; readonly limits: string[] } =
+    JSON.parse(stdout);
+  const { status, body } = await askJson(`${gateway.url}${path}`, { bearer: credential[1] });
+  const said = story.answer.status === null ? "forwarded" : `${story.answer.status} ${story.answer.code}`;
+  const done = status === 200 ? "forwarded" : `${status} ${text(body, "error")}`;
+  expect(said).toBe(done);
+  return { said, limits: story.limits };
+}
+
+test("limits of the key itself, beside those of its plan", async () => {
+  const limits = { rates: [{ limit: 9, per: "1h" }], quotas: [{ meter: "calls", limit: 2, per: "day" }] };
+  const { secret } = await operator.key({ roles: ["Admin"], limits });
+  const story = await both("/calls", ["--key", secret]);
+  expect(story.limits).toEqual([
+    "rate key: 9 per 3600 s, burst 9, of the key alone",
+    "meter calls: costs 1, used 0 of 100 per month",
+    "meter calls: costs 1, used 0 of 50 per month, by key",
+    "meter calls: costs 1, used 0 of 2 per day, by key",
+  ]);
+  expect((await both("/calls", ["--key", secret])).limits).toContain(
+    "meter calls: costs 1, used 1 of 2 per day, by key",
+  );
+  expect((await both("/calls", ["--key", secret])).said).toBe("429 quota_exceeded");
+});
+
+test("a member: as first seen, with limits of their own, and removed", async () => {
+  const owner = tokenOf("owner");
+  // The gateway has seen nobody yet: the first makes the account, the next does not.
+  expect((await both("/calls", ["--token", owner])).said).toBe("forwarded");
+  const ann = tokenOf("ann");
+  expect((await both("/calls", ["--token", ann])).said).toBe("403 permission_denied");
+  const member = "/admin/accounts/acme/members/ann";
+  const limits = { quotas: [{ meter: "calls", limit: 1, per: "day" }] };
+  await operator.call("PATCH", member, { roles: ["Owner"], limits });
+  expect((await both("/calls", ["--token", ann])).said).toBe("forwarded");
+  expect((await both("/calls", ["--token", ann])).said).toBe("429 quota_exceeded");
+  expect((await operator.call("GET", "/admin/accounts/acme/usage?user=ann")).body.meters).toContainEqual(
+    expect.objectContaining({ meter: "calls", by: "user", used: 1, limit: 1, remaining: 0 }),
+  );
+  await operator.call("DELETE", member);
+  expect((await both("/open", ["--token", ann])).said).toBe("403 tenant_mismatch");
+  const shown = (await operator.call("GET", "/admin/users/ann")).body;
+  expect(shown).toMatchObject({ members: [], removedFrom: [expect.stringMatching(/^acct_/)] });
+});
+
+test("a session that was denied", async () => {
+  const token = tokenOf("bob", { sid: "s1" });
+  expect((await both("/open", ["--token", token])).said).toBe("forwarded");
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+  await operator.call("POST", "/admin/users/bob/sessions/deny", { session: "s1", expiresAt });
+  expect((await both("/open", ["--token", token])).said).toBe("401 session_revoked");
+  expect((await operator.call("GET", "/admin/users/bob")).body).toMatchObject({ deniedSessions: ["s1"], sessions: [] });
+});
+
+test("a key that was imported and that nobody has used yet", async () => {
+  const secret = "old_0123456789abcdefghij";
+  const digest = createHash("sha256").update(secret).digest("hex");
+  const account = await operator.account();
+  const made = await operator.call("POST", "/admin/keys/import", { account, roles: ["Admin"], hash: { kind: "sha256", digest } });
+  expect(made.status).toBe(201);
+  expect((await both("/calls", ["--key", secret])).said).toBe("forwarded");
+}); // biome-ignore format: a body
+
+test("whose usage is asked for has to be there", async () => {
+  const { id } = await operator.key();
+  const account = await operator.account();
+  for (const query of [`key=${id}`, "key=key_none", "user=nobody"])
+    expect((await operator.call("GET", `/admin/accounts/${account}/usage?${query}`)).status).toBe(404);
+});
