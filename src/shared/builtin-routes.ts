@@ -91,12 +91,17 @@ export function builtinRoutesOf(server: { readonly adminOnListen: boolean }): re
   return server.adminOnListen ? [...BUILTIN_ROUTES, ...ADMIN_BUILTIN] : BUILTIN_ROUTES;
 }
 
+/** The endpoint that tells callers what they may, by their roles and by their token. */
+export const SHOWS_PERMISSIONS = "tollgate.auth.me";
+
 /** Headers by which a worker tells the control API, and apps, who calls; clients cannot send them (identity phase). */
 export const INTERNAL_HEADERS = {
   account: "x-tollgate-account",
   user: "x-tollgate-user",
   actor: "x-tollgate-actor",
   roles: "x-tollgate-roles",
+  /** Only where they are shown (`SHOWS_PERMISSIONS`). */
+  permissions: "x-tollgate-permissions",
   plan: "x-tollgate-plan",
   keyId: "x-tollgate-key-id",
   scope: "x-tollgate-scope",

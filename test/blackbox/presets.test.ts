@@ -96,6 +96,8 @@ test("clerk: version 2 with its packed permissions, without an organisation, and
   expect(await callerBy(sign(golden.CLERK_V2_ALONE))).toEqual({ ...caller, roles: [], plan: "free" });
   const statuses = (claims: object) => Promise.all(ORG_PATHS.map((path) => statusOf(sign(claims), path)));
   expect(await statuses(golden.CLERK_V2)).toEqual([200, 200, 200, 403]);
+  const told = await askJson(`${gateway.url}/_tollgate/auth/me`, { bearer: sign(golden.CLERK_V2) });
+  expect(told.body.permissions).toEqual(["org:dashboard:manage", "org:dashboard:read", "org:teams:read"]);
   expect(await statuses(golden.CLERK_V1)).toEqual([200, 403, 200, 403]);
   expect(await statuses(golden.CLERK_V2_ALONE)).toEqual([403, 403, 403, 403]);
 });

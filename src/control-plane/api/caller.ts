@@ -16,6 +16,8 @@ export interface Caller {
   /** Who acts as the user; null: the user. */
   readonly actor: string | null;
   readonly roles: readonly string[];
+  /** Patterns, of roles and of the token; empty but where they are shown. */
+  readonly permissions: readonly string[];
   /** null: an unnarrowed key. */
   readonly scopes: readonly string[] | null;
   readonly plan: PlanSettings;
@@ -38,6 +40,7 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
     user: header(request, INTERNAL_HEADERS.user),
     actor: header(request, INTERNAL_HEADERS.actor),
     roles: list(request, INTERNAL_HEADERS.roles, ",") ?? [],
+    permissions: list(request, INTERNAL_HEADERS.permissions, " ") ?? [],
     scopes: list(request, INTERNAL_HEADERS.scope, " "),
     plan,
     keyId,

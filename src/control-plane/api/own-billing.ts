@@ -59,8 +59,7 @@ const readForecast = operation(
 
 export function registerOwnBilling(app: FastifyInstance, services: Services): void {
   app.get("/auth/me", readMe, async (request) => {
-    const { account, user, actor, roles, scopes, plan, keyId } = await callerOf(request, services);
-    const permissions = [...new Set(roles.flatMap((role) => services.settings().roles[role] ?? []))];
+    const { account, user, actor, roles, permissions, scopes, plan, keyId } = await callerOf(request, services);
     return { account: accountView(account), user, actor, roles, permissions, scopes, plan: plan.id, keyId };
   });
   app.get("/billing/status", readStatus, async (request) => {

@@ -6,7 +6,7 @@
 import type { Passage } from "#data-plane/exchange.ts";
 import { isOwnOnly } from "#data-plane/policy/own-things.ts";
 import { isStripped } from "#data-plane/wire/header-names.ts";
-import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
+import { INTERNAL_HEADERS, SHOWS_PERMISSIONS } from "#shared/builtin-routes.ts";
 import { addForwardedHeaders } from "./forwarded-headers.ts";
 
 export function upstreamRequestHeaders(passage: Passage, targetHost: string): string[] {
@@ -70,6 +70,8 @@ function addIdentityHeaders(headers: string[], passage: Passage): void {
   const actor = principal.session?.actor ?? null;
   if (actor !== null) headers.push(INTERNAL_HEADERS.actor, headerText(actor));
   if (principal.roles.length > 0) headers.push(INTERNAL_HEADERS.roles, headerList(principal.roles, ","));
+  if (route.builtin && route.name === SHOWS_PERMISSIONS)
+    headers.push(INTERNAL_HEADERS.permissions, headerList([...new Set(principal.permissions)], " "));
   headers.push(INTERNAL_HEADERS.plan, principal.plan.id);
   if (principal.keyId !== null) headers.push(INTERNAL_HEADERS.keyId, principal.keyId);
   if (route.builtin && principal.retiresAtMs !== null)
