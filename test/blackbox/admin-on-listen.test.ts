@@ -1,4 +1,5 @@
 /** The admin API on the traffic listener (`server.adminOnListen`): who may call it, each operation by its own permission, and who may not. */
+import { createHash } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
 import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
 import { startJwks } from "#test/support/jwks.ts";
@@ -21,6 +22,8 @@ const roles = {
   Star: ["tollgate:*"],
   Accounts: ["tollgate:accounts:*"],
   Clerk: ["tollgate:keys:*", "tollgate:accounts:read"],
+  Leader: ["tollgate:admin", "things:write"],
+  Worker: ["things:write"],
   ...Object.fromEntries(PERMISSIONS.map((permission) => [only(permission), [permission]])),
   ...Object.fromEntries(
     PERMISSIONS.map((permission) => [
@@ -39,7 +42,9 @@ const config = {
         audiences: ["api"],
         claims: { account: "project", roles: "roles", permissions: "permissions" },
       },
+      { name: "local", preset: "local", audiences: ["api"], claims: { account: "project", roles: "roles" } },
     ],
+    keys: { foreign: [{ prefix: "sk_live_", length: 24 }] },
   },
   roles,
   server: { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true },
@@ -200,3 +205,45 @@ test("a narrowed key gets no key with permissions of the gateway out of its boun
   expect((await call("POST", `/admin/keys/${free}/rotate`, secret)).status).toBe(403);
   expect((await call("POST", `${own}/rotate`, secret)).status).toBe(200);
 });
+
+test.each([{ expires: "1h" }, { addresses: ["127.0.0.0/8"] }])(
+  "a key with the bounds %o gives nobody permissions of the gateway beyond them",
+  async (bounds) => {
+    const keyWith = async (wish: object) =>
+      String((await operator.call("POST", "/admin/keys", { account: staff, roles: ["Leader"], ...wish })).body.key);
+    expect((await call("GET", "/auth/me", token({ sub: "ben" }))).status).toBe(200);
+    let count = 0;
+    const attempts = (wanted: string) => {
+      const user = `${wanted}-${String(Object.keys(bounds)[0])}-${++count}`;
+      const digest = createHash("sha256").update(user).digest("hex");
+      return [
+        ["POST", `/admin/accounts/${staff}/members`, { user, roles: [wanted] }],
+        ["PATCH", `/admin/accounts/${staff}/members/ben`, { roles: [wanted] }],
+        ["POST", "/admin/users/ben/impersonate", { reason: "r", roles: [wanted] }],
+        ["POST", "/admin/keys/import", { account: staff, roles: [wanted], hash: { kind: "sha256", digest } }],
+        ["POST", "/admin/users/import", `external_id,account,roles\n${user}-csv,${staff},${wanted}\n`],
+        ["POST", "/members", { user: `${user}-own`, roles: [wanted] }],
+        ["PATCH", "/members/ben", { roles: [wanted] }],
+        ["POST", "/invitations", { roles: [wanted] }],
+      ] as const;
+    };
+    const statuses = async (secret: string, wanted: string) => {
+      const seen: string[] = [];
+      for (const [method, path, body] of attempts(wanted)) {
+        const type = typeof body === "string" ? "text/csv" : "application/json";
+        const answer = await fetch(`${gateway.url}/_tollgate${path}`, {
+          method,
+          headers: { authorization: `Bearer ${secret}`, "content-type": type },
+          body: typeof body === "string" ? body : JSON.stringify(body),
+        });
+        seen.push(`${method} ${path} ${answer.status < 300 ? "ok" : answer.status}`);
+      }
+      return seen;
+    };
+    const all = (outcome: string) => attempts("x").map(([method, path]) => `${method} ${path} ${outcome}`);
+    const [bounded, free] = [await keyWith(bounds), await keyWith({})];
+    expect(await statuses(bounded, "Leader")).toEqual(all("403"));
+    expect(await statuses(bounded, "Worker")).toEqual(all("ok"));
+    expect(await statuses(free, "Leader")).toEqual(all("ok"));
+  },
+);

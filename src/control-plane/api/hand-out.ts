@@ -2,14 +2,15 @@
 import type { FastifyRequest } from "fastify";
 import type { Settings } from "#config/settings.ts";
 import { isGranted, ownPermissions } from "#core/permissions.ts";
-import { callerOf } from "./caller.ts";
+import { type Caller, callerOf } from "./caller.ts";
 import { beyond, callingPower, type KeyPower } from "./key-power.ts";
 import { reject, rejectWith } from "./problems.ts";
 import type { Services } from "./services.ts";
 
 /**
- * Refuses roles with permissions of the gateway (`tollgate:…`) that the caller of an admin endpoint has not: who may make keys could
- * otherwise make one that may everything. Permissions of a token's own claim do not count, roles do. With the admin token, all may be given.
+ * Refuses roles with permissions of the gateway (`tollgate:…`) that the caller of an admin endpoint has not: who may give roles to users
+ * could otherwise make one who may everything. Permissions of a token's own claim do not count, roles do. With the admin token, all may
+ * be given.
  */
 export async function checkHandOut(
   request: FastifyRequest,
@@ -17,7 +18,24 @@ export async function checkHandOut(
   roles: readonly string[],
 ): Promise<void> {
   if (!isFromPrincipal(request)) return;
-  checkRoles(roles, (await callerOf(request, services)).roles, services.settings());
+  const caller = await callerOf(request, services);
+  checkRoles(roles, caller.roles, services.settings());
+  await checkUnbounded(services, caller, roles);
+}
+
+/** Refuses a caller whose own key is narrowed or ends some day to give roles with permissions of the gateway to users, who are not. */
+export async function checkUnbounded(
+  services: Services,
+  { keyId, secretRetiresMs }: Caller,
+  roles: readonly string[],
+): Promise<void> {
+  if (ownPermissions(permissionsOf(roles, services.settings())).length === 0) return;
+  const key = keyId === null ? null : await services.keys.byId(keyId);
+  if (key === null) return;
+  const { narrowing, expiresAtMs } = callingPower(key, secretRetiresMs);
+  const bounds = [narrowing.routes, narrowing.methods, narrowing.addresses, expiresAtMs];
+  if (bounds.some((bound) => bound !== null))
+    reject("permission_denied", "roles:narrowed", "A key that is narrowed or ends gives no permissions of the gateway");
 }
 
 function checkRoles(roles: readonly string[], held: readonly string[], settings: Settings): void {

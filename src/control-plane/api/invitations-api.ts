@@ -5,6 +5,7 @@ import { wallMs } from "#core/clock.ts";
 import { parseDuration } from "#core/units.ts";
 import { currentActor } from "#control-plane/audit/acting.ts";
 import { callerOf, callingUser } from "./caller.ts";
+import { checkUnbounded } from "./hand-out.ts";
 import { givenRoles } from "./member-power.ts";
 import { AcceptBody, InvitationAnswer, InvitationBody, MemberAnswer, NewInvitationAnswer } from "./member-schemas.ts";
 import { fellowView, invitationView } from "./member-views.ts";
@@ -50,8 +51,10 @@ export function registerInvitations(plain: FastifyInstance, services: Services):
     return { data: (await invitations.open(account.id)).map(invitationView), nextCursor: null };
   });
   app.post("/invitations", create, async (request, reply) => {
-    const { account, roles: held } = await callerOf(request, services);
+    const caller = await callerOf(request, services);
+    const { account, roles: held } = caller;
     const { email, roles, expires } = request.body;
+    await checkUnbounded(services, caller, roles);
     const lifeMs = parseDuration(expires) ?? Infinity;
     if (lifeMs > LIFE_MS_MAX) refuseAt("body/expires", `Expected at most 90d, got ${expires}`);
     const { invitation, token } = await invitations.create({

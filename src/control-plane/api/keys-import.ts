@@ -7,7 +7,7 @@ import { canBeginSo } from "#core/foreign-format.ts";
 import { HASH_KINDS, readDigest } from "#control-plane/accounts/foreign-hash.ts";
 import { START_MAX, START_MIN } from "#control-plane/accounts/foreign-keys.ts";
 import type { KeyToImport } from "#control-plane/accounts/key-import.ts";
-import { checkHandOut } from "./hand-out.ts";
+import { keyHandOut } from "./hand-out.ts";
 import { KeyAnswer, KeyBody } from "./key-schemas.ts";
 import { shownKey } from "./key-views.ts";
 import { operatorKey } from "./key-wishes.ts";
@@ -50,7 +50,8 @@ export function registerKeyImport(plain: FastifyInstance, services: Services): v
       wanted.push(await atIndex(index, () => readItem(services, item, `body/${index}`)));
       if (index % STEP === STEP - 1) await setImmediate();
     }
-    await checkHandOut(request, services, [...new Set(wanted.flatMap(({ roles }) => roles))]);
+    const check = await keyHandOut(request, services);
+    for (const key of wanted) check(key);
     const made = await services.keyImport.add(wanted);
     if ("index" in made) return conflict(made.index, made.detail);
     const data: Record<string, unknown>[] = [];

@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { OwnLimits } from "#shared/principals.ts";
 import type { Member } from "#control-plane/users/members.ts";
 import { type Caller, callerOf } from "./caller.ts";
+import { checkUnbounded } from "./hand-out.ts";
 import { limitsOf } from "./limits-of.ts";
 import { checkWithin, givenLimits, givenRoles, managesMembers } from "./member-power.ts";
 import { MemberAnswer, MemberBody, MemberPatch, OwnMemberParams } from "./member-schemas.ts";
@@ -48,6 +49,7 @@ export function registerOwnMembers(plain: FastifyInstance, services: Services): 
     const caller = await callerOf(request, services);
     const { user: named, roles = [], limits } = request.body;
     const given = givenRoles(roles, caller.roles, settings());
+    await checkUnbounded(services, caller, given);
     const within = givenLimits(readOwnLimits(limits, "user", settings()), await ownLimits(services, caller));
     const user = await userOrNew(services, named);
     const member = await members.add(caller.account.id, user, { roles: given, limits: within, isJoining: false });
@@ -58,6 +60,7 @@ export function registerOwnMembers(plain: FastifyInstance, services: Services): 
     const member = await memberOr404(services, caller, request.params.user);
     checkWithin(member, caller.roles, settings());
     const { roles, limits } = request.body;
+    await checkUnbounded(services, caller, roles ?? []);
     const within =
       limits === undefined
         ? undefined
