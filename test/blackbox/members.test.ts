@@ -214,6 +214,33 @@ test("who is out lets nobody in: invitations of a removed member and of a delete
     expect((await own(tokenOf(`${org}-friend`), "POST", "/invitations/accept", { token })).status).toBe(404);
 });
 
+test("invitations that a deleted user's keys made are over too, and whatever ends an invitation is written down", async () => {
+  const { org, owner } = await team();
+  const revoked = async () => {
+    const { body } = await operator.call("GET", `/admin/audit?account=${org}&action=invitation.revoked`);
+    return rows(body, "data").map(({ target, before }) => [target, before]);
+  };
+  for (const who of ["gone", "deleted"])
+    await own(owner, "POST", "/members", { user: `${org}-${who}`, roles: ["OWNER"] });
+  const invite = async (bearer: string) => {
+    const { body } = await own(bearer, "POST", "/invitations", { email: "x@example.com", roles: ["OWNER"] });
+    return { id: text(body, "id"), token: text(body, "token") };
+  };
+  const key = async (bearer: string) => text((await own(bearer, "POST", "/api-keys", {})).body, "key");
+  const byMember = await invite(tokenOf(`${org}-gone`, org));
+  const byKey = await invite(await key(await key(tokenOf(`${org}-deleted`, org))));
+  const byOwner = await invite(owner);
+  const before = { email: "x@example.com", roles: ["OWNER"] };
+  await own(owner, "DELETE", `/members/${org}-gone`);
+  expect(await revoked()).toEqual([[byMember.id, before]]);
+  await operator.call("DELETE", `/admin/users/${org}-deleted`);
+  expect((await revoked())[0]).toEqual([byKey.id, before]);
+  const friend = tokenOf(`${org}-friend`, undefined, { email: "x@example.com" });
+  expect((await own(friend, "POST", "/invitations/accept", { token: byKey.token })).status).toBe(404);
+  await operator.call("DELETE", `/admin/accounts/${org}`);
+  expect((await revoked())[0]).toEqual([byOwner.id, before]);
+});
+
 test("a member's own limits hold for their tokens, and nobody widens their own", async () => {
   const { org, owner } = await team();
   const limits = { rates: [{ limit: 3, per: "1h" }] };

@@ -7,6 +7,7 @@ import { wallMs } from "#core/clock.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
 import { connectionOf, type Database } from "#control-plane/store/database.ts";
+import { invitationRevoked, type RevokedInvitation } from "#control-plane/users/user-removal.ts";
 import { type Account, type AccountRow, toAccount } from "./account.ts";
 
 /** What a deletion leaves to be told to the audit log, and to the workers. */
@@ -21,7 +22,7 @@ export class AccountLife {
   readonly #announce: Announce;
   readonly #delete: Statement<unknown[]>;
   readonly #revokeKeys: Statement<unknown[], { id: string }>;
-  readonly #revokeInvitations: Statement<unknown[]>;
+  readonly #revokeInvitations: Statement<unknown[], RevokedInvitation>;
 
   constructor(db: Database, audit: AuditLog, announce: Announce) {
     this.#db = db;
@@ -33,7 +34,8 @@ export class AccountLife {
       "UPDATE api_keys SET revoked_at = ? WHERE account_id = ? AND revoked_at IS NULL RETURNING id",
     );
     this.#revokeInvitations = connection.prepare(
-      "UPDATE invitations SET revoked_ms = ? WHERE account = ? AND accepted_ms IS NULL AND revoked_ms IS NULL",
+      `UPDATE invitations SET revoked_ms = @now WHERE account = @id AND accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > @now
+        RETURNING id, account, email, roles`,
     );
   }
 
@@ -56,11 +58,11 @@ export class AccountLife {
     const now = wallMs();
     this.#delete.run(now, id);
     const keys = this.#revokeKeys.all(now, id).map((row) => row.id);
-    this.#revokeInvitations.run(now, id);
+    const invitations = this.#revokeInvitations.all({ now, id }).map(invitationRevoked);
     const after = { state: "deleted", ...(reason === null ? {} : { reason }) };
     const before = { state, ...(email === null ? {} : { email }) };
     const deed = { action: "account.deleted", target: id, account: id, before, after };
-    return { deeds: [deed, ...keys.map((key) => revocation(key, id))], keys };
+    return { deeds: [deed, ...keys.map((key) => revocation(key, id)), ...invitations], keys };
   }
 
   /** As it was, suspended say; without its e-mail, keys and invitations. null when there is no such account; one not deleted stays as it is. */

@@ -13,6 +13,7 @@ import type { InvitationsTable } from "#control-plane/store/identity-tables.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
 import type { Member, Members } from "./members.ts";
 import type { User } from "./user.ts";
+import { invitationRevoked } from "./user-removal.ts";
 
 /** 190 bits. */
 const TOKEN_LENGTH = 32;
@@ -84,8 +85,7 @@ export class Invitations {
       const row = await open(trx).where("account", "=", account).where("id", "=", id).executeTakeFirst();
       if (row === undefined) return false;
       await trx.updateTable("invitations").set({ revoked_ms: wallMs() }).where("id", "=", id).execute();
-      const before = { email: row.email, roles: listOf(row.roles) };
-      await audit.write(trx, { action: "invitation.revoked", target: id, account, before, after: null });
+      await audit.write(trx, invitationRevoked(row));
       return true;
     });
   }

@@ -8,7 +8,7 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
 import type { User } from "./user.ts";
-import { revokeInvitations } from "./user-removal.ts";
+import { revokeOwnInvitations } from "./user-removal.ts";
 
 export interface Member {
   /** `accounts.id`, and the id the operator's own systems know. */
@@ -124,7 +124,7 @@ export class Members {
       if (before === null) return null;
       const set = { removed_ms: wallMs() };
       await trx.updateTable("members").set(set).where("account", "=", account).where("user", "=", user).execute();
-      await revokeInvitations(trx, before.externalUser, account);
+      await revokeOwnInvitations(trx, audit, before);
       const deed = { action: "member.removed", target: user, account, after: null };
       await audit.write(trx, { ...deed, before: { user, roles: before.roles } });
       await keepManager(trx, before, manages);

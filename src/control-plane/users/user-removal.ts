@@ -1,8 +1,9 @@
 /** What goes with a user who is deleted. Main thread; within one transaction of the caller's, who announces. */
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { wallMs } from "#core/clock.ts";
-import type { AuditLog } from "#control-plane/audit/audit-log.ts";
+import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
+import { listOf } from "#control-plane/store/json-columns.ts";
 import { toUser, type User } from "./user.ts";
 
 export interface RemovedUser {
@@ -22,10 +23,15 @@ export async function removeUser(trx: Database, audit: AuditLog, id: string): Pr
   const deed = { action: "user.deleted", target: id, account: null, before };
   await audit.write(trx, { ...deed, after: { state: "deleted", email: null } });
   await leaveAll(trx, audit, user);
+  await revokeInvitations(
+    trx,
+    audit,
+    sql`created_by = ${user.externalId} OR created_by IN (${madeBy(user.externalId)})`,
+  );
   return { user: { ...user, state: "deleted", email: null }, keys: await revokeKeys(trx, audit, user.externalId) };
 }
 
-async function leaveAll(trx: Database, audit: AuditLog, { id, externalId }: User): Promise<void> {
+async function leaveAll(trx: Database, audit: AuditLog, { id }: User): Promise<void> {
   const open = trx.selectFrom("members").select(["account", "roles"]).where("user", "=", id);
   const left = await open.where("removed_ms", "is", null).execute();
   await trx.updateTable("members").set({ removed_ms: wallMs() }).where("user", "=", id).execute();
@@ -33,23 +39,51 @@ async function leaveAll(trx: Database, audit: AuditLog, { id, externalId }: User
     const before = { user: id, roles: JSON.parse(roles) };
     await audit.write(trx, { action: "member.removed", target: id, account, before, after: null });
   }
-  await revokeInvitations(trx, externalId, null);
 }
 
-/** Open invitations that somebody made, to one account or (null) to all: whoever is out lets nobody in. */
-export async function revokeInvitations(trx: Database, createdBy: string, account: string | null): Promise<void> {
-  const revoke = trx.updateTable("invitations").set({ revoked_ms: wallMs() }).where("created_by", "=", createdBy);
-  const open = revoke.where("accepted_ms", "is", null).where("revoked_ms", "is", null);
-  await (account === null ? open : open.where("account", "=", account)).execute();
+/** Open invitations of a member to the account they leave: whoever is out lets nobody in. */
+export async function revokeOwnInvitations(
+  trx: Database,
+  audit: AuditLog,
+  { account, externalUser }: { readonly account: string; readonly externalUser: string },
+): Promise<void> {
+  await revokeInvitations(trx, audit, sql`created_by = ${externalUser} AND account = ${account}`);
 }
 
-/** Keys the user made, and those that these made, and so on. */
+async function revokeInvitations(trx: Database, audit: AuditLog, which: RawBuilder<unknown>): Promise<void> {
+  const nowMs = wallMs();
+  const { rows } = await sql<RevokedInvitation>`UPDATE invitations SET revoked_ms = ${nowMs}
+    WHERE accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ${nowMs} AND (${which})
+    RETURNING id, account, email, roles`.execute(trx);
+  await audit.writeAll(trx, rows.map(invitationRevoked));
+}
+
+export interface RevokedInvitation {
+  readonly id: string;
+  readonly account: string;
+  readonly email: string | null;
+  /** JSON. */
+  readonly roles: string;
+}
+
+/** As the audit log has it. */
+export function invitationRevoked({ id, account, email, roles }: RevokedInvitation): Deed {
+  const before = { email, roles: listOf(roles) };
+  return { action: "invitation.revoked", target: id, account, before, after: null };
+}
+
+/** Ids of keys the user made, and of those that these made, and so on. */
+function madeBy(creator: string) {
+  return sql`WITH RECURSIVE made (id) AS (
+      SELECT id FROM api_keys WHERE created_by = ${creator}
+      UNION SELECT k.id FROM api_keys k JOIN made ON k.created_by = made.id
+    ) SELECT id FROM made`;
+}
+
 async function revokeKeys(trx: Database, audit: AuditLog, creator: string): Promise<readonly string[]> {
   const { rows } = await sql<{ readonly id: string; readonly account: string }>`
-    WITH RECURSIVE made (id, account, revoked) AS (
-      SELECT id, account_id, revoked_at FROM api_keys WHERE created_by = ${creator}
-      UNION SELECT k.id, k.account_id, k.revoked_at FROM api_keys k JOIN made ON k.created_by = made.id
-    ) SELECT id, account FROM made WHERE revoked IS NULL`.execute(trx);
+    SELECT id, account_id AS account FROM api_keys
+    WHERE revoked_at IS NULL AND id IN (${madeBy(creator)})`.execute(trx);
   const deed = { action: "key.revoked", before: { revoked: false }, after: { revoked: true } };
   for (const { id, account } of rows) {
     await trx.updateTable("api_keys").set({ revoked_at: wallMs() }).where("id", "=", id).execute();
