@@ -18,7 +18,7 @@ const CROWD = 100;
 /** Each worker remembers 50,000 addresses. */
 const [FLOODS, FLOOD] = LONG ? [5, 60_000] : [2, 2 * ENTRIES];
 const RATES = {
-  file: "control-plane/gateway.ts",
+  file: "control-plane/fleet/live-tables.ts",
   line: "const RATE_ENTRIES = 1_048_576;",
   instead: `const RATE_ENTRIES = ${ENTRIES};`,
 };
