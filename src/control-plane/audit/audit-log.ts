@@ -14,7 +14,7 @@ type Facts = Readonly<Record<string, unknown>>;
 
 /** What has been done. */
 export interface Deed {
-  /** `account.suspended` and so on; `docs/endpoints.md` lists them. */
+  /** `account.suspended` and so on; `docs/admin.md` lists them. */
   readonly action: string;
   /** Id of what was changed. */
   readonly target: string;
