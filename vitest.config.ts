@@ -16,10 +16,11 @@ const TEST_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000;
 /** What waits for time limits and disks, or starts gateways by the dozen. */
 const SLOW = [
   "test/threats/{dos,dos-*,durability-*,jwt-keys,jwt-presets}.test.ts",
-  "test/durability/kill.test.ts",
+  "test/durability/{kill,admin-kill}.test.ts",
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",
   "test/blackbox/{crowd,exact-crowd,slow-readers,limits-clock,reconcile}.test.ts",
+  "test/blackbox/{admin-bulk,admin-storm,cli-accounts,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation}.test.ts",
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 
@@ -33,8 +34,15 @@ const fullLane = {
   test: {
     name: "full lane",
     include: ["test/{blackbox,durability,threats}/**/*.test.ts"],
-    // The first start gateways of both lanes by themselves; disks do not know lanes.
-    exclude: ["test/threats/{framing,path,response,dos}*.test.ts", "test/threats/durability-media.test.ts"],
+    exclude: [
+      // These start gateways of both lanes by themselves.
+      "test/threats/{framing,path,response,dos}*.test.ts",
+      // Disks, commands and the control API's own affairs do not know lanes.
+      "test/threats/{durability-media,config}.test.ts",
+      "test/durability/admin-kill.test.ts",
+      "test/blackbox/{cli*,explain,imports,keys-import,secrets,docs-page,operations,golden-matrix}.test.ts",
+      "test/blackbox/{admin-accounts,admin-bulk,admin-clear-limits,admin-stats,admin-storm,admin-token,users-admin}.test.ts",
+    ],
     env: { TOLLGATE_LANE: "full", TOLLGATE_LONG: "" },
   },
 };
