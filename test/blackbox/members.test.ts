@@ -278,6 +278,20 @@ test("a member with limits comes by no key, which would be outside of them; with
   expect((await own(slow, "POST", "/api-keys", {})).status).toBe(201);
 });
 
+test("a member with limits invites nobody, who would have none, and puts others in with limits as tight", async () => {
+  const { org, owner } = await team();
+  const limits = { rates: [{ limit: 100, per: "1h", burst: 100 }], quotas: [] };
+  await own(owner, "POST", "/members", { user: `${org}-slow`, roles: ["OWNER"], limits });
+  const slow = tokenOf(`${org}-slow`, org);
+  expect(await own(slow, "POST", "/invitations", { roles: ["OWNER"] })).toMatchObject({
+    status: 403,
+    body: { error: "permission_denied", rule: "member:limits" },
+  });
+  const made = await own(slow, "POST", "/members", { user: `${org}-friend`, roles: ["OWNER"] });
+  expect(made).toMatchObject({ status: 201, body: { limits } });
+  expect((await own(owner, "POST", "/invitations", { roles: ["OWNER"] })).status).toBe(201);
+});
+
 test.each([
   ["POST", "/members", { user: "" }, "body/user"],
   ["POST", "/members", { user: "x", roles: "OWNER" }, "body/roles"],

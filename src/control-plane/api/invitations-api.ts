@@ -9,6 +9,7 @@ import { checkUnbounded } from "./hand-out.ts";
 import { givenRoles } from "./member-power.ts";
 import { AcceptBody, InvitationAnswer, InvitationBody, MemberAnswer, NewInvitationAnswer } from "./member-schemas.ts";
 import { fellowView, invitationView } from "./member-views.ts";
+import { ownLimits } from "./own-members.ts";
 import { operation } from "./operation.ts";
 import { refuseAt, reject } from "./problems.ts";
 import { IdParams, pageOf } from "./schemas.ts";
@@ -55,6 +56,13 @@ export function registerInvitations(plain: FastifyInstance, services: Services):
     const { account, roles: held } = caller;
     const { email, roles, expires } = request.body;
     await checkUnbounded(services, caller, roles);
+    // An invitation has no limits to hand on.
+    if ((await ownLimits(services, caller)) !== null)
+      reject(
+        "permission_denied",
+        "member:limits",
+        "Who has limits of their own invites nobody: put the member in, with limits",
+      );
     const lifeMs = parseDuration(expires) ?? Infinity;
     if (lifeMs > LIFE_MS_MAX) refuseAt("body/expires", `Expected at most 90d, got ${expires}`);
     const { invitation, token } = await invitations.create({

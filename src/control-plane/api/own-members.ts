@@ -1,8 +1,9 @@
 /** `/members`: who belongs to the caller's account. Main thread. Needs `tollgate:members:read`, or `:write` to change (`builtin-routes.ts`). */
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import type { Settings } from "#config/settings.ts";
 import type { OwnLimits } from "#shared/principals.ts";
-import type { Member } from "#control-plane/users/members.ts";
+import type { Member, MemberRules } from "#control-plane/users/members.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { checkUnbounded } from "./hand-out.ts";
 import { limitsOf } from "./limits-of.ts";
@@ -58,7 +59,6 @@ export function registerOwnMembers(plain: FastifyInstance, services: Services): 
   app.patch("/members/:user", update, async (request) => {
     const caller = await callerOf(request, services);
     const member = await memberOr404(services, caller, request.params.user);
-    checkWithin(member, caller.roles, settings());
     const { roles, limits } = request.body;
     await checkUnbounded(services, caller, roles ?? []);
     const within =
@@ -69,20 +69,23 @@ export function registerOwnMembers(plain: FastifyInstance, services: Services): 
       ...(roles === undefined ? {} : { roles: givenRoles(roles, caller.roles, settings()) }),
       ...(within === undefined ? {} : { limits: within }),
     };
-    const changed = await members.change(caller.account.id, member.user, wish, managesMembers(settings()));
+    const changed = await members.change(caller.account.id, member.user, wish, rulesOf(caller, settings()));
     return changed === null ? noMember(request.params.user) : fellowView(changed);
   });
   app.delete("/members/:user", remove, async (request) => {
     const caller = await callerOf(request, services);
     const member = await memberOr404(services, caller, request.params.user);
-    checkWithin(member, caller.roles, settings());
-    const removed = await members.remove(caller.account.id, member.user, managesMembers(settings()));
+    const removed = await members.remove(caller.account.id, member.user, rulesOf(caller, settings()));
     return removed === null ? noMember(request.params.user) : fellowView(removed);
   });
 }
 
+function rulesOf({ roles }: Caller, settings: Settings): MemberRules {
+  return { permit: (member) => checkWithin(member, roles, settings), manages: managesMembers(settings) };
+}
+
 /** Of the key or the member who calls: what they hand on is at least as tight. */
-async function ownLimits(services: Services, caller: Caller): Promise<OwnLimits | null> {
+export async function ownLimits(services: Services, caller: Caller): Promise<OwnLimits | null> {
   const [own] = (await limitsOf(services, caller)) ?? [];
   return own?.limits ?? null;
 }

@@ -94,12 +94,13 @@ export class Members {
     return memberOr(await findMember(trx, account, user));
   }
 
-  /** null: the user is none of the account's. `manages`: see `keepManager`. */
-  async change(account: string, user: string, wish: MemberWish, manages: Manages | null): Promise<Member | null> {
+  /** null: the user is none of the account's. `rules`: of the account's own people; null: an operator acts. */
+  async change(account: string, user: string, wish: MemberWish, rules: MemberRules | null): Promise<Member | null> {
     const { db, audit } = this.#parts;
     const member = await db.transaction().execute(async (trx) => {
       const before = await findMember(trx, account, user);
       if (before === null) return null;
+      rules?.permit(before);
       const after = {
         roles: wish.roles ?? before.roles,
         limits: wish.limits === undefined ? before.limits : wish.limits,
@@ -109,7 +110,7 @@ export class Members {
       const set = { roles: JSON.stringify(after.roles), limits: after.limits && JSON.stringify(after.limits) };
       await trx.updateTable("members").set(set).where("account", "=", account).where("user", "=", user).execute();
       await audit.write(trx, { action: "member.changed", target: user, account, before: kept, after });
-      await keepManager(trx, before, manages);
+      await keepManager(trx, before, rules?.manages ?? null);
       return { ...before, ...after };
     });
     if (member !== null) await this.#announce(member);
@@ -117,17 +118,18 @@ export class Members {
   }
 
   /** As `change`. Invitations of theirs to the account are over too. */
-  async remove(account: string, user: string, manages: Manages | null): Promise<Member | null> {
+  async remove(account: string, user: string, rules: MemberRules | null): Promise<Member | null> {
     const { db, audit } = this.#parts;
     const member = await db.transaction().execute(async (trx) => {
       const before = await findMember(trx, account, user);
       if (before === null) return null;
+      rules?.permit(before);
       const set = { removed_ms: wallMs() };
       await trx.updateTable("members").set(set).where("account", "=", account).where("user", "=", user).execute();
       await revokeOwnInvitations(trx, audit, before);
       const deed = { action: "member.removed", target: user, account, after: null };
       await audit.write(trx, { ...deed, before: { user, roles: before.roles } });
-      await keepManager(trx, before, manages);
+      await keepManager(trx, before, rules?.manages ?? null);
       return before;
     });
     if (member !== null) await this.#announce(member);
@@ -141,6 +143,13 @@ export class Members {
 
 /** Whether somebody with these roles may manage members. */
 export type Manages = (roles: readonly string[]) => boolean;
+
+export interface MemberRules {
+  /** Throws to refuse; asked within the transaction, so that nobody becomes more between question and deed. */
+  readonly permit: (member: Member) => void;
+  /** See `keepManager`. */
+  readonly manages: Manages;
+}
 
 /** Throws `ConflictError`, and so undoes the change of a member that was as `before`, when it leaves nobody who may manage members. */
 async function keepManager(trx: Database, before: Member, manages: Manages | null): Promise<void> {
