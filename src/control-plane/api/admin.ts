@@ -60,13 +60,16 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   const { services, token, metrics } = parts;
   const app = newControlApp(services, parts.log, (request) => operatorActor(request, token !== null));
   const operations = collectOperations(app);
-  app.addHook("onRequest", async (request) => {
+  const checkToken = async (request: FastifyRequest) => {
     // The route that matched, not the text of the target: the router also takes `/%61dmin/…` and `http://x/admin/…`.
     const route = request.routeOptions.url;
     if (token === null || route === undefined || OPEN_ROUTES.has(route)) return;
     if (!token.matches(request.headers.authorization))
       reject("credentials_invalid", "admin:token", "Admin token is missing or wrong");
-  });
+  };
+  app.addHook("onRequest", checkToken);
+  // The token may be another when all of a slow body is there.
+  app.addHook("preHandler", checkToken);
   app.addHook("onSend", async (_request, reply) => {
     if (reply.statusCode === 401) reply.header("www-authenticate", 'Bearer realm="tollgate-admin"');
   });

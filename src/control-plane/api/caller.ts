@@ -28,17 +28,18 @@ export interface Caller {
 
 /** Refuses a request whose account is gone meanwhile. */
 export async function callerOf(request: FastifyRequest, services: Services): Promise<Caller> {
-  const account = await services.accounts.byId(header(request, INTERNAL_HEADERS.account) ?? "");
+  const account = await services.accounts.byId(internalHeader(request, INTERNAL_HEADERS.account) ?? "");
   if (account === null) reject("credentials_invalid", "account:gone", "Account does not exist any more");
   const settings = services.settings();
-  const plan = settings.plans[header(request, INTERNAL_HEADERS.plan) ?? ""] ?? settings.plans[settings.defaultPlan];
+  const plan =
+    settings.plans[internalHeader(request, INTERNAL_HEADERS.plan) ?? ""] ?? settings.plans[settings.defaultPlan];
   if (plan === undefined) throw new Error("Settings have no default plan");
-  const keyId = header(request, INTERNAL_HEADERS.keyId);
-  const retires = header(request, INTERNAL_HEADERS.secretRetires);
+  const keyId = internalHeader(request, INTERNAL_HEADERS.keyId);
+  const retires = internalHeader(request, INTERNAL_HEADERS.secretRetires);
   return {
     account,
-    user: header(request, INTERNAL_HEADERS.user),
-    actor: header(request, INTERNAL_HEADERS.actor),
+    user: internalHeader(request, INTERNAL_HEADERS.user),
+    actor: internalHeader(request, INTERNAL_HEADERS.actor),
     roles: list(request, INTERNAL_HEADERS.roles, ",") ?? [],
     permissions: list(request, INTERNAL_HEADERS.permissions, " ") ?? [],
     scopes: list(request, INTERNAL_HEADERS.scope, " "),
@@ -50,15 +51,15 @@ export async function callerOf(request: FastifyRequest, services: Services): Pro
 
 /** Refuses to change anything for somebody who acts as another: what is lasting is for the user alone. */
 export function checkNotImpersonated(request: FastifyRequest): void {
-  const actor = header(request, INTERNAL_HEADERS.actor);
+  const actor = internalHeader(request, INTERNAL_HEADERS.actor);
   if (actor === null || request.method === "GET" || request.method === "HEAD") return;
   reject("permission_denied", "actor:impersonated", "Who acts as another user changes nothing at the gateway");
 }
 
 /** The user whose token the request was made with; a key is nobody's. */
 export async function callingUser(request: FastifyRequest, services: Services): Promise<User> {
-  const externalId = header(request, INTERNAL_HEADERS.user);
-  if (externalId === null || header(request, INTERNAL_HEADERS.keyId) !== null)
+  const externalId = internalHeader(request, INTERNAL_HEADERS.user);
+  if (externalId === null || internalHeader(request, INTERNAL_HEADERS.keyId) !== null)
     reject("permission_denied", "caller:user", "This is for users with their token, not for API keys");
   const user = await services.users.byExternalId(externalId);
   return user ?? reject("credentials_invalid", "user:gone", "User does not exist any more");
@@ -66,20 +67,20 @@ export async function callingUser(request: FastifyRequest, services: Services): 
 
 /** As the audit log names the caller. The worker began the chain of addresses anew, unless a proxy that is trusted had. */
 export function callerActor(request: FastifyRequest): Actor {
-  const keyId = header(request, INTERNAL_HEADERS.keyId);
-  const user = header(request, INTERNAL_HEADERS.user);
+  const keyId = internalHeader(request, INTERNAL_HEADERS.keyId);
+  const user = internalHeader(request, INTERNAL_HEADERS.user);
   const chain = request.headers["x-forwarded-for"];
   return {
     kind: keyId === null ? "user" : "key",
     id: keyId ?? user,
-    account: header(request, INTERNAL_HEADERS.account),
+    account: internalHeader(request, INTERNAL_HEADERS.account),
     ip: typeof chain === "string" ? chain.slice(0, ADDRESSES_LENGTH_MAX) : null,
     requestId: request.id,
   };
 }
 
-/** Undoes the percent-encoding of `request-headers.ts`. */
-function header(request: FastifyRequest, name: string): string | null {
+/** One of `INTERNAL_HEADERS`, its percent-encoding (`request-headers.ts`) undone; null: it is not there. */
+export function internalHeader(request: FastifyRequest, name: string): string | null {
   const value = request.headers[name];
   return typeof value === "string" && value !== "" ? decodeURIComponent(value) : null;
 }

@@ -15,6 +15,7 @@ import { newControlApp } from "./control-app.ts";
 import { callerActor, callerOf, checkNotImpersonated } from "./caller.ts";
 import { registerOwnCredits } from "./credits-api.ts";
 import { registerDocs } from "./docs-api.ts";
+import { refuseHeld } from "./held-requests.ts";
 import { registerHealth } from "./health.ts";
 import { registerOwnBilling, registerOwnReports } from "./own-billing.ts";
 import { operation } from "./operation.ts";
@@ -51,6 +52,10 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
     const { account } = await callerOf(request, services);
     if (asked !== account.id && asked !== account.externalId)
       reject("tenant_mismatch", "account:own", "Belongs to another account");
+  });
+  refuseHeld(app, services);
+  app.addHook("onSend", async (_request, reply) => {
+    if (reply.statusCode === 401) reply.header("www-authenticate", 'Bearer realm="tollgate"');
   });
   registerHealth(app, ready);
   // RFC 7517 §8.5.1; apps behind the gateway fetch it as they would any issuer's.
