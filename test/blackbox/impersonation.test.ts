@@ -173,7 +173,7 @@ test("what cannot be: no reason, too long, no such user or account, one of sever
   expect(await ask({ reason: "" })).toEqual([400, "body/reason"]);
   expect(await ask({ reason: "r", ttl: "61m" })).toEqual([400, "body/ttl"]);
   expect(await ask({ reason: "r", ttl: "1d" })).toEqual([400, "body/ttl"]);
-  expect(await ask({ reason: "r", roles: ["None"] })).toEqual([400, "member:role"]);
+  expect(await ask({ reason: "r", roles: ["None"] })).toEqual([400, "body/roles"]);
   expect(await ask({ reason: "r" }, "nobody")).toEqual([404, "user:id"]);
   expect(await ask({ reason: "r", account: "ada-org" })).toEqual([404, "account:member"]);
   await own(tokenOf("many", { org: "second-org" }));

@@ -103,7 +103,9 @@ test("all or nothing: one bad item and none is there, with its index; duplicates
   const slow = (start: string, n: number) => ({ account, hash: { kind: "bcrypt", digest: `$2b$04$${String(n).padStart(53, "a")}`, start } });
   for (const [body, status, path] of [
     [[good(), { ...good(), account: "acct_none" }], 400, "body/1/account"],
-    [[good(), { ...good(), roles: ["None"] }], 400, "body/1"],
+    [[good(), { ...good(), roles: ["None"] }], 400, "body/1/roles"],
+    [[good(), { ...good(), limits: { quotas: [{ meter: "none", limit: 1, per: "day" }] } }], 400, "body/1/limits/quotas/0/meter"],
+    [[good(), { ...good(), addresses: ["nowhere"] }], 400, "body/1/addresses/0"],
     [[good(), { ...good(), extra: 1 }], 400, "body/1"],
     [[good(), { account, hash: { kind: "md5", digest: "x" } }], 400, "body/1/hash/kind"],
     [[good(), { account, hash: { kind: "sha256", digest: "short" } }], 400, "body/1/hash/digest"],

@@ -7,7 +7,7 @@ import type { Account } from "#control-plane/accounts/account.ts";
 import { AccountAnswer, ClearLimitsAnswer, ClearLimitsBody, ReasonBody } from "./account-schemas.ts";
 import { accountOr404 } from "./found.ts";
 import { bodyOptional, operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { accountView } from "./views.ts";
@@ -75,7 +75,7 @@ function ratesOf(asked: readonly string[] | undefined, settings: Settings): read
   const words = Object.hasOwn(settings.rates, other)
     ? `Rate ${other} does not count by account, user, key or claim: it is everybody's`
     : `Rate ${other} is not in the configuration; there are ${known.join(", ") || "none"}`;
-  return reject("malformed_request", "clear-limits:rates", words);
+  return refuseBy("clear-limits:rates", "body/rates", words);
 }
 
 function view(account: Account | null, id: string): Record<string, unknown> {

@@ -6,7 +6,7 @@ import type { Settings } from "#config/settings.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import type { AccountWish } from "#control-plane/accounts/accounts.ts";
 import type { AccountPatch } from "./account-schemas.ts";
-import { reject } from "./problems.ts";
+import { refuseBy } from "./problems.ts";
 import { timeOf } from "./times.ts";
 
 type Patch = Static<typeof AccountPatch>;
@@ -15,16 +15,18 @@ type Term = Pick<Patch, "plan" | "planDuration" | "planUntil" | "planAfter">;
 /** Largest time there is (ECMAScript). */
 const TIME_MS_MAX = 8.64e15;
 
-export function checkPlan({ plans }: Settings, plan: string | null | undefined, rule: string): void {
+export function checkPlan({ plans }: Settings, plan: string | null | undefined, member: "plan" | "planAfter"): void {
   if (plan === null || plan === undefined || Object.hasOwn(plans, plan)) return;
   const known = Object.keys(plans).join(", ");
-  reject("malformed_request", rule, `Plan ${plan} is not in the configuration; there are ${known}`);
+  const rule = member === "plan" ? "account:plan" : "account:plan-after";
+  refuseBy(rule, `body/${member}`, `Plan ${plan} is not in the configuration; there are ${known}`);
 }
 
 /** What a patch comes to, by what the account is when it is made. Refuses what makes no sense. */
 export function wishOf(patch: Patch, settings: Settings): (account: Account) => AccountWish {
   const { name, email, state, reason, billingAnchor } = patch;
-  const anchorMs = billingAnchor === undefined ? undefined : timeOf(billingAnchor, "account:billing-anchor");
+  const anchorMs =
+    billingAnchor === undefined ? undefined : timeOf(billingAnchor, "account:billing-anchor", "body/billingAnchor");
   const term = termOf(patch, settings);
   const trial = trialOf(patch);
   return (account) => ({ name, email, state, reason, anchorMs, ...term(account), ...trial(account) });
@@ -36,16 +38,19 @@ export function wishOf(patch: Patch, settings: Settings): (account: Account) => 
  */
 export function termOf(asked: Term, settings: Settings): (account: Account) => AccountWish {
   const { plan, planDuration, planUntil, planAfter } = asked;
-  checkPlan(settings, plan, "account:plan");
-  checkPlan(settings, planAfter, "account:plan-after");
+  checkPlan(settings, plan, "plan");
+  checkPlan(settings, planAfter, "planAfter");
   if (planDuration !== undefined && planUntil !== undefined)
-    reject("malformed_request", "account:plan-until", "Expected planDuration or planUntil, got both");
-  const untilMs = planDuration === undefined ? untilOf(planUntil, "account:plan-until") : later(wallMs(), planDuration);
+    refuseBy("account:plan-until", "body/planUntil", "Expected planDuration or planUntil, got both");
+  const untilMs =
+    planDuration === undefined
+      ? untilOf(planUntil, "account:plan-until", "body/planUntil")
+      : later(wallMs(), planDuration, "body/planDuration");
   return (account) => {
     const isNew = plan !== undefined || untilMs !== undefined;
     const planUntilMs = isNew ? (untilMs ?? null) : account.planUntilMs;
     if (planUntilMs === null && typeof planAfter === "string")
-      reject("malformed_request", "account:plan-after", "Expected planDuration or planUntil beside planAfter");
+      refuseBy("account:plan-after", "body/planAfter", "Expected planDuration or planUntil beside planAfter");
     const after = isNew ? (planAfter ?? null) : planAfter;
     return isNew || after !== undefined ? { plan, planUntilMs, planAfter: after } : {};
   };
@@ -54,21 +59,21 @@ export function termOf(asked: Term, settings: Settings): (account: Account) => A
 /** An extension counts from the end of the trial, or from now when it is over. */
 export function trialOf({ trialUntil, extendTrial }: Pick<Patch, "trialUntil" | "extendTrial">) {
   if (trialUntil !== undefined && extendTrial !== undefined)
-    reject("malformed_request", "account:trial-until", "Expected trialUntil or extendTrial, got both");
-  const untilMs = untilOf(trialUntil, "account:trial-until");
+    refuseBy("account:trial-until", "body/trialUntil", "Expected trialUntil or extendTrial, got both");
+  const untilMs = untilOf(trialUntil, "account:trial-until", "body/trialUntil");
   return ({ trialUntilMs }: Account): AccountWish =>
     extendTrial === undefined
       ? { trialUntilMs: untilMs }
-      : { trialUntilMs: later(Math.max(wallMs(), trialUntilMs ?? 0), extendTrial) };
+      : { trialUntilMs: later(Math.max(wallMs(), trialUntilMs ?? 0), extendTrial, "body/extendTrial") };
 }
 
-function untilOf(text: string | null | undefined, rule: string): number | null | undefined {
+function untilOf(text: string | null | undefined, rule: string, path: string): number | null | undefined {
   if (text === null || text === undefined) return text;
-  const ms = timeOf(text, rule);
-  return ms > wallMs() ? ms : reject("malformed_request", rule, `Expected a time in the future, got "${text}"`);
+  const ms = timeOf(text, rule, path);
+  return ms > wallMs() ? ms : refuseBy(rule, path, `Expected a time in the future, got "${text}"`);
 }
 
-function later(fromMs: number, duration: string): number {
+function later(fromMs: number, duration: string, path: string): number {
   const ms = Math.floor(fromMs + (parseDuration(duration) ?? Infinity));
-  return ms <= TIME_MS_MAX ? ms : reject("malformed_request", "account:duration", `${duration} is too long`);
+  return ms <= TIME_MS_MAX ? ms : refuseBy("account:duration", path, `${duration} is too long`);
 }

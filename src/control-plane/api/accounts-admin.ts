@@ -23,7 +23,7 @@ import { cursorOf, readCursor } from "./cursors.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { ownQuotasOf } from "./limits-of.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { accountView } from "./views.ts";
@@ -71,10 +71,10 @@ export function registerAccounts(plain: FastifyInstance, services: Services): vo
   });
   app.post("/admin/accounts", createAccount, async (request, reply) => {
     const { name, externalId = null, plan = null, email = null } = request.body;
-    checkPlan(services.settings(), plan, "account:plan");
+    checkPlan(services.settings(), plan, "plan");
     if (externalId !== null && isReserved(externalId)) {
       const words = "An external id cannot begin with acct_: those are the gateway's own";
-      reject("malformed_request", "account:external-id", words);
+      refuseBy("account:external-id", "body/externalId", words);
     }
     const account = await services.accounts.create({ name, externalId, plan, email });
     return reply.code(201).send(accountView(account));
@@ -141,6 +141,6 @@ function cursorAt(account: Account, sort: AccountSort): string {
 function placeIn(cursor: string, sort: AccountSort): Place {
   const [by, value, id, ...rest] = readCursor(cursor) ?? [];
   if (by !== sort || !isPlaceIn(sort, value) || typeof id !== "string" || rest.length > 0)
-    reject("malformed_request", "query:cursor", "Expected a nextCursor of the same list, in the same order");
+    refuseBy("query:cursor", "querystring/cursor", "Expected a nextCursor of the same list, in the same order");
   return { value, id };
 }

@@ -9,7 +9,7 @@ import { BulkAnswer, BulkBody } from "./account-schemas.ts";
 import { termOf, trialOf } from "./account-wishes.ts";
 import { grantWishOf } from "./credits-api.ts";
 import { operation } from "./operation.ts";
-import { reject, rejectWith } from "./problems.ts";
+import { refuseBy, rejectWith } from "./problems.ts";
 import type { Services } from "./services.ts";
 
 type Body = Static<typeof BulkBody>;
@@ -67,7 +67,7 @@ function actOf(body: Body, settings: Settings): BulkAct {
       return { kind: "change", change: trialOf(body) };
     case "grantCredits":
       if (body.credits === undefined) throw new Error("Members were not checked");
-      return { kind: "grant", wish: grantWishOf(body.credits) };
+      return { kind: "grant", wish: grantWishOf(body.credits, "body/credits") };
   }
 }
 
@@ -75,19 +75,17 @@ function actOf(body: Body, settings: Settings): BulkAct {
 function checkMembers(body: Body): void {
   const [needed, ...others] = MEMBERS[body.action];
   if (needed !== undefined && body[needed] === undefined)
-    reject("malformed_request", `bulk:${needed}`, `Expected ${needed} with the action ${body.action}`);
+    refuseBy(`bulk:${needed}`, `body/${needed}`, `Expected ${needed} with the action ${body.action}`);
   const all = new Set(Object.values(MEMBERS).flat());
   const strange = [...all].find((name) => body[name] !== undefined && name !== needed && !others.includes(name));
   if (strange !== undefined)
-    reject("malformed_request", `bulk:${strange}`, `The action ${body.action} takes no ${strange}`);
+    refuseBy(`bulk:${strange}`, `body/${strange}`, `The action ${body.action} takes no ${strange}`);
 }
 
 /** null: a dry run. Whoever means it has seen what it comes to. */
 function expectedOf({ dryRun, expected }: Body): number | null {
   if (dryRun) return null;
-  return (
-    expected ?? reject("malformed_request", "bulk:expected", "Expected what a dry run said in matched, as expected")
-  );
+  return expected ?? refuseBy("bulk:expected", "body/expected", "Expected what a dry run said in matched, as expected");
 }
 
 function mismatch(matched: number, max: number): never {

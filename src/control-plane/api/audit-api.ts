@@ -53,7 +53,7 @@ export function registerAudit(plain: FastifyInstance, services: Services): void 
     const { limit, cursor, account: id, from, to, ...filter } = request.query;
     const account = id === undefined ? null : await services.accounts.find(id);
     if (id !== undefined && account === null) reject("not_found", "account:id", `No account ${id}`);
-    const range = { fromMs: msOf(from, "query:from"), toMs: msOf(to, "query:to"), beforeSeq: cursor };
+    const range = { fromMs: msOf(from, "from"), toMs: msOf(to, "to"), beforeSeq: cursor };
     const rows = await services.audit.list({ ...filter, ...range, account: account?.id }, limit + 1);
     const shown = rows.slice(0, limit);
     return { data: shown.map(entryView), nextCursor: rows.length > limit ? (shown.at(-1)?.seq ?? null) : null };
@@ -61,8 +61,8 @@ export function registerAudit(plain: FastifyInstance, services: Services): void 
   app.get("/admin/audit/verify", verifyAudit, async () => services.audit.verify());
 }
 
-function msOf(text: string | undefined, rule: string): number | undefined {
-  return text === undefined ? undefined : timeOf(text, rule);
+function msOf(text: string | undefined, name: string): number | undefined {
+  return text === undefined ? undefined : timeOf(text, `query:${name}`, `querystring/${name}`);
 }
 
 function entryView(row: AuditRow): Record<string, unknown> {

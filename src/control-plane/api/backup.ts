@@ -9,7 +9,7 @@ import Type from "typebox";
 import { rfc3339 } from "#core/clock.ts";
 import { BackupFault, type BackupMade, backUp } from "#control-plane/store/backup.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { Time } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -35,7 +35,7 @@ export function registerBackup(plain: FastifyInstance, services: Services): void
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   app.post("/admin/backup", makeBackup, async (request, reply) => {
     const { dir } = request.body;
-    if (!isAbsolute(dir)) reject("malformed_request", "backup:dir", `Expected an absolute path in dir, got "${dir}"`);
+    if (!isAbsolute(dir)) refuseBy("backup:dir", "body/dir", `Expected an absolute path in dir, got "${dir}"`);
     const { cutMs, ...made } = await orReject(backUp(services.settings().store, resolve(dir)));
     await services.audit.record({
       action: "backup.made",

@@ -11,7 +11,7 @@ import { GrantBody, SpendCapBody } from "./billing-schemas.ts";
 import { callerOf } from "./caller.ts";
 import { liveAccount } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams, Page, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
@@ -108,12 +108,12 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
 }
 
 /** What a body asks for; refuses times that make no sense. */
-export function grantWishOf(body: Static<typeof GrantBody>): GrantWish {
+export function grantWishOf(body: Static<typeof GrantBody>, path = "body"): GrantWish {
   const { startsAt, expiresAt, idempotencyKey, note, amount, priority, source } = body;
-  const startMs = isGiven(startsAt) ? timeOf(startsAt, "credits:startsAt") : null;
-  const expiresMs = isGiven(expiresAt) ? timeOf(expiresAt, "credits:expiresAt") : null;
+  const startMs = isGiven(startsAt) ? timeOf(startsAt, "credits:startsAt", `${path}/startsAt`) : null;
+  const expiresMs = isGiven(expiresAt) ? timeOf(expiresAt, "credits:expiresAt", `${path}/expiresAt`) : null;
   if (expiresMs !== null && expiresMs <= (startMs ?? wallMs()))
-    reject("malformed_request", "credits:expiresAt", "Expected expiresAt after startsAt, and in the future");
+    refuseBy("credits:expiresAt", `${path}/expiresAt`, "Expected expiresAt after startsAt, and in the future");
   return { amount, priority, source, startMs, expiresMs, idempotencyKey: idempotencyKey ?? null, note: note ?? null };
 }
 
@@ -149,7 +149,11 @@ async function setCap(
   const unknown = Object.keys(units).find((meter) => !Object.hasOwn(meters, meter));
   if (unknown !== undefined) {
     const known = Object.keys(meters).join(", ") || "none";
-    reject("malformed_request", "spend-cap:units", `Meter ${unknown} is not in the configuration; there are ${known}`);
+    refuseBy(
+      "spend-cap:units",
+      `body/units/${unknown}`,
+      `Meter ${unknown} is not in the configuration; there are ${known}`,
+    );
   }
   const changed = await services.accounts.change(id, { spendCap: { units, money } });
   return changed === null ? reject("not_found", "account:id", `No account ${id}`) : capView(services, changed);

@@ -10,7 +10,7 @@ import type { KeyChange, NewApiKey } from "#control-plane/accounts/api-key.ts";
 import { beyond, type KeyOwner, secretRefusal } from "./key-power.ts";
 import { type KeyPatchWish, METHODS, type NewKeyWish } from "./key-schemas.ts";
 import { readOwnLimits } from "./own-limits.ts";
-import { refuseAt, reject, rejectWith } from "./problems.ts";
+import { refuseAt, refuseBy, reject, rejectWith } from "./problems.ts";
 
 const OVERLAP_MS_MAX = 30 * 86_400_000;
 /** RFC 9110 §9.2.1. */
@@ -22,7 +22,7 @@ export function operatorKey(wish: NewKeyWish, accountId: string, settings: Setti
   const unknown = roles.find((role) => !Object.hasOwn(settings.roles, role));
   if (unknown !== undefined) {
     const known = Object.keys(settings.roles).join(", ") || "none";
-    reject("malformed_request", "key:role", `Role ${unknown} is not in the configuration; there are ${known}`);
+    refuseBy("key:role", "body/roles", `Role ${unknown} is not in the configuration; there are ${known}`);
   }
   const { name = null, expiresAtMs = null, limits = null, ...narrowing } = readChange(wish, settings);
   const { routes = null, addresses = null } = narrowing;

@@ -16,7 +16,7 @@ import { type KeyUse, keyRefusal, permissionsOf } from "#control-plane/accounts/
 import { keyOfSecret } from "./key-of-secret.ts";
 import { METHODS } from "./key-schemas.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy } from "./problems.ts";
 import { nullable, strict, Time, word, words } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -77,10 +77,10 @@ export function registerVerify(plain: FastifyInstance, services: Services): void
 function useOf(body: Static<typeof Body>, { routes }: Settings): KeyUse {
   const route = routes.find(({ name }) => name === body.route) ?? null;
   if (body.route !== undefined && route === null)
-    reject("malformed_request", "schema:body/route", `Route ${body.route} is not in the configuration`);
+    refuseBy("schema:body/route", "body/route", `Route ${body.route} is not in the configuration`);
   const address = body.address === undefined ? null : canonicalAddress(body.address);
   if (body.address !== undefined && address === null)
-    reject("malformed_request", "schema:body/address", "Expected an IP address in address");
+    refuseBy("schema:body/address", "body/address", "Expected an IP address in address");
   const { permissions = [], scopes = [], method = null } = body;
   return { permissions, scopes, route, method, address };
 }

@@ -5,7 +5,7 @@ import type { OwnLimits } from "#shared/principals.ts";
 import { MEMBERS_WRITE } from "#shared/builtin-routes.ts";
 import type { Manages, Member } from "#control-plane/users/members.ts";
 import { isWithinLimits } from "./own-limits.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 
 /** To give roles that one does not hold. */
 const MEMBERS_ANY_ROLE = "tollgate:members:any-role";
@@ -15,7 +15,7 @@ export function knownRoles(roles: readonly string[], settings: Settings): readon
   const unknown = roles.find((role) => !Object.hasOwn(settings.roles, role));
   if (unknown === undefined) return roles;
   const known = Object.keys(settings.roles).join(", ") || "none";
-  return reject("malformed_request", "member:role", `Role ${unknown} is not in the configuration; there are ${known}`);
+  return refuseBy("member:role", "body/roles", `Role ${unknown} is not in the configuration; there are ${known}`);
 }
 
 /** Roles a customer gives: those they hold, or may give without. */

@@ -30,6 +30,11 @@ export function refuseAt(path: string, detail: string): never {
   rejectWith({ ...refuse("malformed_request", `schema:${path}`, detail), fields: { path } });
 }
 
+/** As `refuseAt`, by a rule with a name of its own. */
+export function refuseBy(rule: string, path: string, detail: string): never {
+  rejectWith({ ...refuse("malformed_request", rule, detail), fields: { path } });
+}
+
 /** What `work` refuses is said of the item with this index of the body, as a fault of the request. */
 export async function atIndex<T>(index: number, work: () => Promise<T>): Promise<T> {
   try {
@@ -37,7 +42,8 @@ export async function atIndex<T>(index: number, work: () => Promise<T>): Promise
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     const { rule, detail, fields } = error.refusal;
-    const path = fields?.path ?? `body/${index}`;
+    const inItem = typeof fields?.path === "string" ? fields.path.replace(/^body/, "") : "";
+    const path = inItem.startsWith(`/${index}/`) ? `body${inItem}` : `body/${index}${inItem}`;
     return rejectWith({ ...refuse("malformed_request", rule, `Item ${index}: ${detail}`), fields: { path } });
   }
 }

@@ -8,7 +8,7 @@ import type { ShareAccess } from "#shared/resources.ts";
 import { callerOf } from "./caller.ts";
 import { accountOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import {
   OwnShareAnswer,
   OwnSharesAnswer,
@@ -76,7 +76,7 @@ async function share(services: Services, resource: Resource, name: string, acces
   const account = await accountOr404(services, name);
   if (account.state === "deleted") reject("not_found", "account:id", `No account ${name}`);
   if (account.id === resource.account)
-    reject("malformed_request", "resource:grant", "The account owns it: there is nothing to share");
+    refuseBy("resource:grant", "params/account", "The account owns it: there is nothing to share");
   const isDone = await services.shares.put(resource, resource.account, account.id, access);
   return isDone ? shareOr404(services, resource, account.id) : notFound(resource);
 }

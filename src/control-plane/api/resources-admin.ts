@@ -6,7 +6,7 @@ import { isResourceId } from "#core/resource-ids.ts";
 import type { Owner, Resource, ResourceName } from "#control-plane/resources/resources.ts";
 import { accountOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject, rejectWith } from "./problems.ts";
+import { refuseBy, reject, rejectWith } from "./problems.ts";
 import { pageOf } from "./schemas.ts";
 import {
   ImportAnswer,
@@ -100,7 +100,13 @@ export function notFound({ kind }: ResourceName): never {
 /** Of a kind that the configuration has, with an id that a thing can have. */
 function knownName(services: Services, { kind, id }: ResourceName): ResourceName {
   const fault = nameFault(services, { kind, id });
-  return fault === null ? { kind, id } : reject("malformed_request", "resource:name", fault);
+  return fault === null
+    ? { kind, id }
+    : refuseBy(
+        "resource:name",
+        Object.hasOwn(services.settings().resources, kind) ? "params/id" : "params/kind",
+        fault,
+      );
 }
 
 function nameFault(services: Services, { kind, id }: ResourceName): string | null {
@@ -142,6 +148,6 @@ function cursorOf({ kind, id }: ResourceName): string {
 
 function nameOfCursor(cursor: string): ResourceName {
   const slash = cursor.indexOf("/");
-  if (slash === -1) reject("malformed_request", "query:cursor", "Expected the nextCursor of a page before");
+  if (slash === -1) refuseBy("query:cursor", "querystring/cursor", "Expected the nextCursor of a page before");
   return { kind: cursor.slice(0, slash), id: cursor.slice(slash + 1) };
 }

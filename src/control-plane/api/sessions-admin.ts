@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { wallMs } from "#core/clock.ts";
 import { userOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
@@ -55,9 +55,9 @@ export function registerUserSessions(plain: FastifyInstance, services: Services)
   app.post("/admin/users/:id/sessions/deny", deny, async (request) => {
     const user = await userOr404(services, request.params.id);
     const { session, expiresAt } = request.body;
-    const expiresMs = timeOf(expiresAt, "body:expiresAt");
+    const expiresMs = timeOf(expiresAt, "body:expiresAt", "body/expiresAt");
     if (expiresMs > wallMs() + DENIED_MS_MAX)
-      reject("malformed_request", "body:expiresAt", "Expected a time within the next ten years");
+      refuseBy("body:expiresAt", "body/expiresAt", "Expected a time within the next ten years");
     if (!(await sessions.deny(user, session))) await sessions.denyUnseen(user, session, expiresMs);
     return { revoked: 1 };
   });

@@ -7,7 +7,7 @@ import type { ErrorCode } from "#core/errors.ts";
 import { sumMetrics } from "#shared/metrics-table.ts";
 import type { LiveTables } from "#control-plane/fleet/live-tables.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy } from "./problems.ts";
 import { nullable, strict, Time, time } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
@@ -85,9 +85,10 @@ export function registerStats(plain: FastifyInstance, services: Services): void 
 }
 
 function rangeOf({ from, to }: { readonly from?: string; readonly to?: string }, now: number) {
-  const toMs = to === undefined ? now : timeOf(to, "query:to");
-  const fromMs = from === undefined ? Math.max(0, toMs - LATELY_DAYS * DAY_MS) : timeOf(from, "query:from");
-  if (fromMs >= toMs) reject("malformed_request", "query:from", "Expected from before to");
+  const toMs = to === undefined ? now : timeOf(to, "query:to", "querystring/to");
+  const fromMs =
+    from === undefined ? Math.max(0, toMs - LATELY_DAYS * DAY_MS) : timeOf(from, "query:from", "querystring/from");
+  if (fromMs >= toMs) refuseBy("query:from", "querystring/from", "Expected from before to");
   return { fromMs, toMs };
 }
 

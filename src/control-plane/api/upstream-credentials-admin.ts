@@ -7,7 +7,7 @@ import { isFieldValue, upstreamHeaderFault } from "#shared/upstream-headers.ts";
 import type { UpstreamCredential } from "#control-plane/accounts/upstream-credentials.ts";
 import { accountOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams, nullable, pageOf, strict, Time } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -55,14 +55,10 @@ export function registerUpstreamCredentials(plain: FastifyInstance, services: Se
       reject("not_found", "upstream:name", `No upstream ${upstream} in the configuration`);
     const name = header.toLowerCase();
     const fault = upstreamHeaderFault(name);
-    if (fault !== null) reject("malformed_request", "schema:params/header", fault);
+    if (fault !== null) refuseBy("schema:params/header", "params/header", fault);
     const { value } = request.body;
     if (!isFieldValue(value))
-      reject(
-        "malformed_request",
-        "schema:body/value",
-        "Expected a field value: printable ASCII, no blanks at its ends",
-      );
+      refuseBy("schema:body/value", "body/value", "Expected a field value: printable ASCII, no blanks at its ends");
     return view(await services.upstreamCredentials.set({ account, upstream, header: name }, value));
   });
   app.delete(`${path}/:upstream/:header`, remove, async (request) => {

@@ -6,7 +6,7 @@ import { usageRows } from "#control-plane/metering/usage.ts";
 import { UsageRowsAnswer } from "./billing-answers.ts";
 import { accountOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy } from "./problems.ts";
 import { UsageQuery } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -38,6 +38,6 @@ function timeOf(text: string | undefined, name: string, standard: number): numbe
   if (text === undefined) return standard;
   const ms = Date.parse(text);
   return Number.isNaN(ms)
-    ? reject("malformed_request", `query:${name}`, `Expected an RFC 3339 time in ${name}, got "${text}"`)
+    ? refuseBy(`query:${name}`, `querystring/${name}`, `Expected an RFC 3339 time in ${name}, got "${text}"`)
     : ms;
 }

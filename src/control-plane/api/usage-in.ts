@@ -15,7 +15,7 @@ import { ConfirmBody, EVENT_BODIES, EVENTS_MAX, ReservationBody } from "./billin
 import { callerOf } from "./caller.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { limitsOf } from "./limits-of.ts";
-import { reject, rejectWith } from "./problems.ts";
+import { refuseBy, reject, rejectWith } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 
@@ -109,10 +109,10 @@ export function registerReservations(plain: FastifyInstance, services: Services)
     const account =
       named === undefined ? (await callerOf(request, services)).account : await accountOf(services, named);
     const limits = await limitsOf(services, { account, keyId: key ?? null, user: user ?? null });
-    if (limits === null) reject("malformed_request", "reservation:key", `Account ${account.id} has no key ${key}`);
+    if (limits === null) refuseBy("reservation:key", "body/key", `Account ${account.id} has no key ${key}`);
     const lifetimeMs = parseDuration(expires) ?? Infinity;
     if (lifetimeMs > HOLD_MS_MAX)
-      reject("malformed_request", "reservation:expires", `Expected at most 24h in expires, got ${expires}`);
+      refuseBy("reservation:expires", "body/expires", `Expected at most 24h in expires, got ${expires}`);
     const whose = { account, key: key ?? "", user: user ?? "", route: route ?? "", ownLimits: limits };
     const made = await services.reservations.reserve({ ...whose, meter, units, lifetimeMs });
     return reply.code(201).send(viewOrReject(made));
@@ -130,7 +130,7 @@ function checkMeter(services: Services, meter: string): void {
   const { meters } = services.settings();
   if (Object.hasOwn(meters, meter)) return;
   const known = Object.keys(meters).join(", ") || "none";
-  reject("malformed_request", "reservation:meter", `Meter ${meter} is not in the configuration; there are ${known}`);
+  refuseBy("reservation:meter", "body/meter", `Meter ${meter} is not in the configuration; there are ${known}`);
 }
 
 async function accountOf(services: Services, id: string): Promise<Account> {

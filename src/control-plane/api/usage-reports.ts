@@ -16,7 +16,7 @@ import {
 } from "#control-plane/metering/timeseries.ts";
 import { usageForecast } from "#control-plane/metering/usage-forecast.ts";
 import type { SeriesQuery } from "./billing-schemas.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
 
@@ -42,7 +42,11 @@ export async function seriesAnswer(
   const meters = metersOf(settings, query.meter, groupBy);
   const timeZone = query.timeZone ?? settings.timeZone;
   if (!isTimeZone(timeZone))
-    reject("malformed_request", "query:timeZone", `Expected an IANA name such as Europe/Berlin, got "${timeZone}"`);
+    refuseBy(
+      "query:timeZone",
+      "querystring/timeZone",
+      `Expected an IANA name such as Europe/Berlin, got "${timeZone}"`,
+    );
   const intervals = wholeIntervals(query, timeZone);
   await services.usage.ledger.fold();
   const points = await timeseries(services.usage.db, { account: account.id, meters, intervals, groupBy });
@@ -74,9 +78,9 @@ function groupsOf(text: string | undefined): readonly SeriesGroup[] {
   const wanted = text === undefined || text === "" ? [] : text.split(",");
   const groups = SERIES_GROUPS.filter((group) => wanted.includes(group));
   if (groups.length === wanted.length) return groups;
-  return reject(
-    "malformed_request",
+  return refuseBy(
     "query:groupBy",
+    "querystring/groupBy",
     `Expected a list, each once, of ${SERIES_GROUPS.join(", ")} in groupBy, got "${text}"`,
   );
 }
@@ -85,18 +89,19 @@ function groupsOf(text: string | undefined): readonly SeriesGroup[] {
 function metersOf({ meters }: Settings, name: string | undefined, groupBy: readonly SeriesGroup[]) {
   const wanted = name === undefined ? Object.values(meters) : Object.hasOwn(meters, name) ? [meters[name]] : null;
   const known = Object.keys(meters).join(", ") || "none";
-  if (wanted === null) reject("malformed_request", "query:meter", `Expected a meter, one of ${known}, got "${name}"`);
+  if (wanted === null) refuseBy("query:meter", "querystring/meter", `Expected a meter, one of ${known}, got "${name}"`);
   if (name === undefined && !groupBy.includes("meter"))
-    reject("malformed_request", "query:meter", `Expected meter (one of ${known}) or groupBy=meter`);
+    refuseBy("query:meter", "querystring/meter", `Expected meter (one of ${known}) or groupBy=meter`);
   return wanted.flatMap((meter) =>
     meter === undefined ? [] : [{ name: meter.name, isGauge: meter.aggregate === "last" }],
   );
 }
 
 function wholeIntervals({ from, to, interval }: Static<typeof SeriesQuery>, timeZone: string): readonly Window[] {
-  const toMs = to === undefined ? wallMs() : timeOf(to, "query:to");
-  const fromMs = from === undefined ? Math.max(0, toMs - STANDARD_MS[interval]) : timeOf(from, "query:from");
-  if (fromMs >= toMs) reject("malformed_request", "query:from", "Expected from before to");
+  const toMs = to === undefined ? wallMs() : timeOf(to, "query:to", "querystring/to");
+  const fromMs =
+    from === undefined ? Math.max(0, toMs - STANDARD_MS[interval]) : timeOf(from, "query:from", "querystring/from");
+  if (fromMs >= toMs) refuseBy("query:from", "querystring/from", "Expected from before to");
   return intervalsOf(interval, timeZone, fromMs, toMs) ?? tooMany();
 }
 

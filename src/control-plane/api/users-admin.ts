@@ -5,7 +5,7 @@ import { userRecord } from "#control-plane/users/user-records.ts";
 import { isReservedUser } from "#control-plane/users/user.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
-import { reject } from "./problems.ts";
+import { refuseBy, reject } from "./problems.ts";
 import { IdParams, pageOf } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { timeOf } from "./times.ts";
@@ -54,7 +54,7 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
     const { externalId, email = null, name = null } = request.body;
     if (isReservedUser(externalId)) {
       const detail = "An external id cannot be user_ and 22 letters and digits: those are the gateway's own";
-      reject("malformed_request", "user:external-id", detail);
+      refuseBy("user:external-id", "body/externalId", detail);
     }
     const user = await users.create({ externalId, email: lowered(email), name });
     return reply.code(201).send(userView(user));
@@ -70,7 +70,10 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
   app.patch("/admin/users/:id", update, async (request) => {
     const { id } = await userOr404(services, request.params.id);
     const { email, sessionsNotBefore: from, ...rest } = request.body;
-    const notBefore = from === undefined ? {} : { notBeforeMs: from === null ? null : timeOf(from, "user:not-before") };
+    const notBefore =
+      from === undefined
+        ? {}
+        : { notBeforeMs: from === null ? null : timeOf(from, "user:not-before", "body/sessionsNotBefore") };
     const address = email === undefined ? {} : { email: lowered(email) };
     const changed = await users.change(id, { ...rest, ...address, ...notBefore });
     return changed === null ? gone(id) : userView(changed);
