@@ -101,6 +101,17 @@ test.each([
   expect((await operator.call("GET", "/admin/accounts/q-1")).status).toBe(404);
 });
 
+test.each([
+  ["nothing but commas", ",".repeat(1_000_000), 1],
+  ["a row of many cells", `external_id\n"a,\n"${",".repeat(1_000_000)}`, 2],
+  ["a cell without an end", `external_id\n"${"x".repeat(1_000_000)}`, 2],
+  ["many rows of two cells instead of one", `external_id\n${"a,b\n".repeat(200_000)}`, 100_002],
+  ["many empty rows", `external_id\n${"\n".repeat(200_000)}`, 100_002],
+])("%s: one fault, not millions of them", async (_what, file, row) => {
+  const answer = await load("users", file);
+  expect([answer.status, answer.body.fault_count, faultsOf(answer)]).toEqual([400, 1, [[row, null]]]);
+});
+
 test("what is no CSV, no UTF-8 or too large is refused", async () => {
   expect(await load("accounts", Buffer.from([0x65, 0xff, 0xfe]))).toMatchObject({ status: 400 });
   expect(await load("accounts", "{}", "", "application/json")).toMatchObject({

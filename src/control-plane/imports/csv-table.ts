@@ -30,11 +30,19 @@ export interface CsvTable {
 
 /** More would keep everybody else from the store for too long: nothing is written while an import is. */
 const ROWS_MAX = 100_000;
+const ROW_CHARS_MAX = 16_384;
+/** A file of nothing but commas would be millions of cells, and as many faults. */
+const CELLS_MAX = 100;
 
 /** Faults in the header or in the quoting end the reading: what comes behind cannot be told. */
 export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTable> {
   if (!isUtf8(bytes)) return { rows: [], faults: [{ row: 1, column: null, reason: "File is not UTF-8" }] };
-  const records = parse(bytes, { bom: true, relaxColumnCount: true });
+  const wide = wideRow(bytes);
+  if (wide !== null)
+    return { rows: [], faults: [{ row: wide, column: null, reason: `Row has more than ${CELLS_MAX} cells` }] };
+  // All of it is parsed at once: what is too much must not be.
+  const bounds = { to: ROWS_MAX + 2, maxRecordSize: ROW_CHARS_MAX };
+  const records = parse(bytes, { bom: true, relaxColumnCount: true, ...bounds });
   const rows: CsvRow[] = [];
   const faults: CsvFault[] = [];
   let header: readonly string[] | null = null;
@@ -42,11 +50,11 @@ export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTa
   try {
     for await (const record of records as AsyncIterable<readonly string[]>) {
       row++;
-      if (record.length === 1 && record[0]?.trim() === "") continue;
-      if (rows.length === ROWS_MAX) {
+      if (row > ROWS_MAX + 1) {
         const reason = `More than ${ROWS_MAX} rows: import them in several files`;
         return { rows: [], faults: [{ row, column: null, reason }] };
       }
+      if (record.length === 1 && record[0]?.trim() === "") continue;
       if (header === null) {
         header = record.map((name) => name.trim());
         const wrong = headerFaults(header, row, columns);
@@ -58,10 +66,31 @@ export async function readCsv(bytes: Buffer, columns: CsvColumns): Promise<CsvTa
     if (!(error instanceof CsvError)) throw error;
     // Records that were read and not yet taken are gone with the error, which has their number.
     const read = typeof error.records === "number" ? error.records : row;
-    faults.push({ row: read + 1, column: null, reason: "Quotes are broken, here or before" });
+    const isLong = error.code === "CSV_MAX_RECORD_SIZE";
+    const reason = isLong ? `Row is longer than ${ROW_CHARS_MAX} characters` : "Quotes are broken, here or before";
+    faults.push({ row: read + 1, column: null, reason });
   }
   if (header === null && faults.length === 0) faults.push({ row: 1, column: null, reason: "File has no header" });
   return { rows, faults };
+}
+
+const [COMMA, QUOTE, LINE_FEED] = [0x2c, 0x22, 0x0a];
+
+/** The first row of too many cells; null: there is none. */
+function wideRow(bytes: Buffer): number | null {
+  let row = 1;
+  let cells = 1;
+  let isQuoted = false;
+  for (const byte of bytes) {
+    if (byte === QUOTE) isQuoted = !isQuoted;
+    else if (isQuoted) continue;
+    else if (byte === COMMA && ++cells > CELLS_MAX) return row;
+    else if (byte === LINE_FEED) {
+      row++;
+      cells = 1;
+    }
+  }
+  return null;
 }
 
 function rowOf(row: number, header: readonly string[], record: readonly string[]): CsvRow {
