@@ -13,6 +13,8 @@ import type { User } from "./user.ts";
 const DAY_MS = 86_400_000;
 /** How long a login that was refused stays so: its issuer may know nothing of it and go on making tokens of it. */
 const LOGIN_DENIED_MS = 400 * DAY_MS;
+/** Sessions that are listed: a user whose tokens have no `sid` has one for each of them. */
+const LISTED_MAX = 1000;
 /** Sessions dropped at a time. */
 const PRUNE_STEP = 1000;
 
@@ -44,9 +46,9 @@ export class Sessions {
     this.#parts = parts;
   }
 
-  /** Those whose tokens are let in, the one seen last first; what was seen within the last second may be missing. */
+  /** Those whose tokens are let in, the thousand seen last; what was seen within the last second may be missing. */
   async live(user: User): Promise<readonly Session[]> {
-    return (await liveRows(this.#parts.db, user)).map(toSession);
+    return (await live(this.#parts.db, user).selectAll().limit(LISTED_MAX).execute()).map(toSession);
   }
 
   /**
@@ -57,12 +59,15 @@ export class Sessions {
     await this.#hear(user);
     const { db, audit } = this.#parts;
     const revoked = await db.transaction().execute(async (trx) => {
-      const live = await liveRows(trx, user);
-      const notBeforeMs = Math.max(wallMs(), user.notBeforeMs ?? 0, ...live.map(({ issued_ms }) => issued_ms ?? 0));
+      const { count, latest } = await live(trx, user)
+        .clearOrderBy()
+        .select(({ fn }) => [fn.countAll<number>().as("count"), fn.max("issued_ms").as("latest")])
+        .executeTakeFirstOrThrow();
+      const notBeforeMs = Math.max(wallMs(), user.notBeforeMs ?? 0, latest ?? 0);
       await trx.updateTable("users").set({ not_before_ms: notBeforeMs }).where("id", "=", user.id).execute();
       const deed = { action: "user.sessions_revoked", target: user.id, account: null, before: null };
-      await audit.write(trx, { ...deed, after: { revoked: live.length, notBefore: rfc3339(notBeforeMs) } });
-      return live.length;
+      await audit.write(trx, { ...deed, after: { revoked: count, notBefore: rfc3339(notBeforeMs) } });
+      return count;
     });
     await this.#announce(user);
     return revoked;
@@ -73,7 +78,7 @@ export class Sessions {
     await this.#hear(user);
     const { db, audit } = this.#parts;
     const found = await db.transaction().execute(async (trx) => {
-      const row = (await liveRows(trx, user)).find((live) => live.id === id);
+      const row = await live(trx, user).selectAll().where("id", "=", id).executeTakeFirst();
       if (row === undefined) return false;
       const nowMs = wallMs();
       const untilMs = row.renewable === 1 ? Math.max(row.expires_ms, nowMs + LOGIN_DENIED_MS) : row.expires_ms;
@@ -123,19 +128,17 @@ export class Sessions {
   }
 }
 
-async function liveRows(db: Database, { id, notBeforeMs }: User): Promise<readonly Selectable<SessionsTable>[]> {
-  const rows = await db
-    .selectFrom("sessions")
-    .selectAll()
-    .where("user", "=", id)
-    .where("denied_ms", "is", null)
-    .where("expires_ms", ">", wallMs())
-    .orderBy("seen_ms", "desc")
-    .orderBy("id")
-    .execute();
-  // As `token-user.ts` compares.
-  return rows.filter(
-    ({ issued_ms }) => notBeforeMs === null || Math.floor((issued_ms ?? 0) / 1000) * 1000 > notBeforeMs,
+function live(db: Database, { id, notBeforeMs }: User) {
+  return (
+    db
+      .selectFrom("sessions")
+      .where("user", "=", id)
+      .where("denied_ms", "is", null)
+      .where("expires_ms", ">", wallMs())
+      // As `token-user.ts` compares; a division of whole numbers is whole.
+      .where(sql<boolean>`coalesce(issued_ms, 0) / 1000 * 1000 > ${notBeforeMs ?? -1}`)
+      .orderBy("seen_ms", "desc")
+      .orderBy("id")
   );
 }
 
