@@ -1,6 +1,7 @@
 /** Members and invitations: customers run their own account, hand out no more than they have, and never lock themselves out. */
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
+import { until } from "#test/support/until.ts";
 import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks();
@@ -146,6 +147,20 @@ test("who is put in is shown by the id alone; who came by themself with name and
   expect(body).toMatchObject({ user: `${org}-private`, email: null, name: null });
   const admin = await operator.call("GET", `/admin/accounts/${org}/members`);
   expect(rows(admin.body, "data")[1]).toMatchObject({ email: `${org}@example.com`, name: "P" });
+});
+
+test("who was put in by the id alone has what their first token says, and keeps it", async () => {
+  const { org, owner } = await team();
+  const [sub, email] = [`${org}-late`, `late-${org}@example.com`];
+  await own(owner, "POST", "/members", { user: sub });
+  const say = (more: object) => own(tokenOf(sub, org, more), "GET", "/auth/me");
+  await say({ email, name: "Late" });
+  const shown = async () => (await operator.call("GET", `/admin/users/${sub}`)).body;
+  expect(await shown()).toMatchObject({ email, name: "Late" });
+  await until("they are seen", async () => (await shown()).lastSeenAt !== null);
+  await operator.call("PATCH", `/admin/users/${sub}`, { email: null, name: null });
+  await say({ email: `other-${org}@example.com`, name: "Other" });
+  expect(await shown()).toMatchObject({ email: null, name: null });
 });
 
 test("an invitation lets one in, once, who then acts for the account by the header; its token is nowhere", async () => {

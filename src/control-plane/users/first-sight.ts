@@ -41,7 +41,27 @@ export class FirstSight {
     const isForeign = isReserved(externalAccount) || (named !== null && isReservedUser(named.externalId));
     if (isForeign) return { account: null, user: null };
     const known = await this.#known(externalAccount, named);
-    return isWhole(known, named) ? known : this.#make(externalAccount, named);
+    const owner = isWhole(known, named) ? known : await this.#make(externalAccount, named);
+    if (named !== null && owner.user?.state === "active") await this.#introduce(named);
+    return owner;
+  }
+
+  /**
+   * A user whom others put in by the id alone: the first token says who they are, as it would of one whom nobody knew. Otherwise whoever
+   * may add members could keep anybody from ever having an e-mail.
+   */
+  async #introduce(named: TokenUser): Promise<void> {
+    const { db, audit } = this.#parts;
+    if ((named.email === null && named.name === null) || (await unsaid(db, named)) === null) return;
+    await db.transaction().execute(async (trx) => {
+      const id = await unsaid(trx, named);
+      if (id === null) return;
+      const after = { email: (await isTaken(trx, named.email)) ? null : named.email, name: named.name };
+      if (after.email === null && after.name === null) return;
+      await trx.updateTable("users").set(after).where("id", "=", id).execute();
+      const before = { email: null, name: null };
+      await audit.write(trx, { action: "user.updated", target: id, account: null, before, after });
+    });
   }
 
   async #known(externalAccount: string, named: TokenUser | null): Promise<Owner> {
@@ -70,9 +90,8 @@ export class FirstSight {
 
   /** The id of the user. An e-mail that another user has stays theirs: what a token says of one may be anybody's claim. */
   async #makeUser(trx: Database, { externalId, email, name }: TokenUser): Promise<string> {
-    const taken = await trx.selectFrom("users").select("id").where("email", "=", email).executeTakeFirst();
     const id = newId("user");
-    const facts = { email: taken === undefined ? email : null, name };
+    const facts = { email: (await isTaken(trx, email)) ? null : email, name };
     await trx
       .insertInto("users")
       .values({ id, external_id: externalId, ...facts, state: "active", created_ms: wallMs() })
@@ -98,6 +117,24 @@ export class FirstSight {
     await this.#parts.audit.write(trx, deed);
     return true;
   }
+}
+
+async function isTaken(db: Database, email: string | null): Promise<boolean> {
+  const holder = db.selectFrom("users").select("id").where("email", "=", email);
+  return (await holder.executeTakeFirst()) !== undefined;
+}
+
+/** Our id of a user of whom nothing was said and no token was seen; null: there is no such one. */
+async function unsaid(db: Database, { externalId }: TokenUser): Promise<string | null> {
+  const row = await db
+    .selectFrom("users")
+    .select("id")
+    .where("external_id", "=", externalId)
+    .where("email", "is", null)
+    .where("name", "is", null)
+    .where("seen_ms", "is", null)
+    .executeTakeFirst();
+  return row?.id ?? null;
 }
 
 /** Whether nothing is to be made. */
