@@ -11,12 +11,15 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { InvitationsTable } from "#control-plane/store/identity-tables.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
+import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import type { Member, Members } from "./members.ts";
 import type { User } from "./user.ts";
 import { invitationRevoked } from "./user-removal.ts";
 
 /** 190 bits. */
 const TOKEN_LENGTH = 32;
+/** Open ones of an account: they are listed as a whole. */
+const OPEN_MAX = 1000;
 
 export interface Invitation {
   readonly id: string;
@@ -50,7 +53,7 @@ export class Invitations {
     this.#parts = parts;
   }
 
-  /** The token is nowhere else. */
+  /** The token is nowhere else. Throws `ConflictError` when the account has as many open ones as it may have. */
   async create(wanted: NewInvitation): Promise<{ readonly invitation: Invitation; readonly token: string }> {
     const { db, audit, pepper } = this.#parts;
     const token = `invite_${randomBase62(TOKEN_LENGTH)}`;
@@ -58,6 +61,9 @@ export class Invitations {
     const row = { id: newId("inv"), account, email, roles: JSON.stringify(roles), hash: keyHash(token, pepper) };
     const times = { created_ms: wallMs(), created_by: createdBy, expires_ms: expiresAtMs };
     await db.transaction().execute(async (trx) => {
+      const ids = open(trx).clearSelect().select("id").where("account", "=", account).limit(OPEN_MAX);
+      if ((await ids.execute()).length === OPEN_MAX)
+        throw new ConflictError(`The account has ${OPEN_MAX} open invitations: take some back first`);
       await trx
         .insertInto("invitations")
         .values({ ...row, ...times })
