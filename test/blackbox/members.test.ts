@@ -140,6 +140,29 @@ test("members of other accounts are not found, whoever they are", async () => {
   expect((await own(other.owner, "DELETE", `/invitations/${text(mine.body, "id")}`)).status).toBe(404);
 });
 
+test("pages go on where they were when the last one on a page is gone, and take no other cursors", async () => {
+  const { org, owner } = await team();
+  for (const user of ["b", "c", "d"]) await own(owner, "POST", "/members", { user: `${org}-${user}` });
+  const page = async (cursor: unknown, path = "/members") => {
+    const { status, body } = await own(owner, "GET", `${path}?limit=2&cursor=${String(cursor)}`);
+    return status === 200 ? rows(body, "data").map(({ user }) => user) : [status, body.path];
+  };
+  const { body } = await own(owner, "GET", "/members?limit=2");
+  expect(rows(body, "data").map(({ user }) => user)).toEqual([`${org}-owner`, `${org}-b`]);
+  await own(owner, "DELETE", `/members/${org}-b`);
+  expect(await page(body.nextCursor)).toEqual([`${org}-c`, `${org}-d`]);
+  const stranger = await operator.key({ roles: [] });
+  for (const [path, cursor] of [
+    ["/members", "user_1"],
+    ["/members", Buffer.from('["seen",1,"user_1"]').toString("base64url")],
+    ["/api-keys", "key_none"],
+    ["/api-keys", stranger.id],
+  ] as const)
+    expect(await page(cursor, path)).toEqual([400, "querystring/cursor"]);
+  for (const path of ["/admin/users?cursor=user_1", "/admin/keys?cursor=key_none"])
+    expect(await operator.call("GET", path)).toMatchObject({ status: 400, body: { path: "querystring/cursor" } });
+});
+
 test("who is put in is shown by the id alone; who came by themself with name and e-mail", async () => {
   const { org, owner } = await team();
   await operator.call("POST", "/admin/users", { externalId: `${org}-private`, email: `${org}@example.com`, name: "P" });

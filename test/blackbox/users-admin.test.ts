@@ -123,6 +123,24 @@ test("a deleted user is out for good: tokens, the e-mail, memberships, keys they
   expect((await operator.call("DELETE", "/admin/users/nobody")).status).toBe(404);
 });
 
+test("whoever is seen while somebody pages by that does not take them back to the beginning", async () => {
+  let tokens = 0;
+  const see = async (user: string) => {
+    const before = Date.now();
+    await answers(tokenOf(user, { jti: `walk-${++tokens}` }));
+    await until("they are seen", async () => {
+      const { lastSeenAt } = (await operator.call("GET", `/admin/users/${user}`)).body;
+      return typeof lastSeenAt === "string" && Date.parse(lastSeenAt) >= before;
+    });
+  };
+  for (const n of [0, 1, 2]) await see(`walk-${n}`);
+  const page = (more: string) => operator.call("GET", `/admin/users?search=walk-&sort=seen&limit=2${more}`);
+  const { body } = await page("");
+  expect(ids(body)).toEqual(["walk-2", "walk-1"]);
+  await see("walk-1");
+  expect(ids((await page(`&cursor=${String(body.nextCursor)}`)).body)).toEqual(["walk-0"]);
+});
+
 test("users are searched, filtered, sorted and paged, each once", async () => {
   for (let n = 0; n < 7; n++)
     await operator.call("POST", "/admin/users", { externalId: `page-${n}`, name: n < 4 ? "Zoë Page" : null });

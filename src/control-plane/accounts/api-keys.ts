@@ -133,10 +133,9 @@ export class ApiKeys {
     return byId(this.#db, id);
   }
 
-  /** A page in order of creation; `after` is the id of the last one of the page before. */
-  async list(filter: KeyFilter, count: number, after: string | null): Promise<readonly ApiKey[]> {
-    const cursor = after === null ? null : await this.byId(after);
-    return keyPage(this.#db, filter, count, { after: cursor, nowMs: wallMs() });
+  /** A page in order of creation; `after` is the last one of the page before. */
+  list(filter: KeyFilter, count: number, after: ApiKey | null): Promise<readonly ApiKey[]> {
+    return keyPage(this.#db, filter, count, { after, nowMs: wallMs() });
   }
 
   /** Replaced secrets that are still good, by key. */

@@ -19,7 +19,7 @@ import {
 } from "./account-schemas.ts";
 import { checkPlan, wishOf } from "./account-wishes.ts";
 import { UsageAnswer } from "./billing-answers.ts";
-import { cursorOf, readCursor } from "./cursors.ts";
+import { cursorOf, readCursor, wrongCursor } from "./cursors.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { ownQuotasOf } from "./limits-of.ts";
 import { operation } from "./operation.ts";
@@ -140,7 +140,6 @@ function cursorAt(account: Account, sort: AccountSort): string {
 /** The place that a cursor of this order stands for. */
 function placeIn(cursor: string, sort: AccountSort): Place {
   const [by, value, id, ...rest] = readCursor(cursor) ?? [];
-  if (by !== sort || !isPlaceIn(sort, value) || typeof id !== "string" || rest.length > 0)
-    refuseBy("query:cursor", "querystring/cursor", "Expected a nextCursor of the same list, in the same order");
+  if (by !== sort || !isPlaceIn(sort, value) || typeof id !== "string" || rest.length > 0) wrongCursor();
   return { value, id };
 }

@@ -4,6 +4,7 @@ import { rfc3339, wallMs } from "#core/clock.ts";
 import type { ApiKey, OldSecret } from "#control-plane/accounts/api-key.ts";
 import type { KeyWithSecret } from "#control-plane/accounts/api-keys.ts";
 import { type KeyFilter, keyState } from "#control-plane/accounts/key-list.ts";
+import { wrongCursor } from "./cursors.ts";
 import { accessOf } from "./key-wishes.ts";
 import { ownLimitsView } from "./own-limits.ts";
 import { reject } from "./problems.ts";
@@ -50,9 +51,18 @@ export async function shownPage(
   limit: number,
   cursor: string | undefined,
 ): Promise<Record<string, unknown>> {
-  const keys = await services.keys.list(filter, limit + 1, cursor ?? null);
+  const { accountId } = filter;
+  const last = cursor === undefined ? null : await services.keys.byId(cursor);
+  if (cursor !== undefined && (last === null || (accountId !== undefined && last.accountId !== accountId)))
+    wrongCursor();
+  const keys = await services.keys.list(filter, limit + 1, last);
   const old = await services.keys.oldSecrets(keys.map(({ id }) => id));
-  return pageView(keys, limit, (key) => keyView(key, old.get(key.id)));
+  return pageView(
+    keys,
+    limit,
+    (key) => keyView(key, old.get(key.id)),
+    ({ id }) => id,
+  );
 }
 
 /** Nothing on the way may keep the secret. */

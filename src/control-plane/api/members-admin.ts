@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { Member } from "#control-plane/users/members.ts";
 import { isReservedUser, type User } from "#control-plane/users/user.ts";
+import { cursorOf, placeIn } from "./cursors.ts";
 import { accountOr404, liveAccount, userOr404 } from "./found.ts";
 import { checkHandOut } from "./hand-out.ts";
 import { knownRoles } from "./member-power.ts";
@@ -83,20 +84,16 @@ interface MembersQuery {
   readonly cursor?: string;
 }
 
-/** A page of an account's members; its cursor is our id of the last one's user. */
+/** A page of an account's members. */
 export async function membersPage(
   { members }: Services,
   account: string,
   { limit, cursor }: MembersQuery,
   view: (member: Member) => Record<string, unknown>,
 ): Promise<Record<string, unknown>> {
-  const after = cursor === undefined ? null : await members.find(account, cursor);
-  const page = await members.ofAccount(account, limit + 1, after);
-  return pageView(
-    page.map((member) => ({ ...member, id: member.user })),
-    limit,
-    view,
-  );
+  const [createdAtMs, user] = cursor === undefined ? [0, ""] : placeIn(cursor, "created");
+  const page = await members.ofAccount(account, limit + 1, { createdAtMs, user });
+  return pageView(page, limit, view, (last) => cursorOf(["created", last.createdAtMs, last.user]));
 }
 
 function viewOr404(member: Member | null, user: string): Record<string, unknown> {

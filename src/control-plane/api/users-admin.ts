@@ -3,6 +3,8 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import { userRecord } from "#control-plane/users/user-records.ts";
 import { isReservedUser } from "#control-plane/users/user.ts";
+import { placeOf } from "#control-plane/users/user-list.ts";
+import { cursorOf, placeIn } from "./cursors.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { operation } from "./operation.ts";
 import { refuseBy, reject } from "./problems.ts";
@@ -46,9 +48,10 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
   app.get("/admin/users", listAll, async (request) => {
     const { limit, cursor, account: id, ...filter } = request.query;
     const account = id === undefined ? undefined : (await accountOr404(services, id)).id;
-    const after = cursor === undefined ? null : await users.byId(cursor);
-    const page = await users.list({ ...filter, account }, limit + 1, after);
-    return pageView(page, limit, userView);
+    const { sort } = filter;
+    const [value, last] = cursor === undefined ? [null, ""] : placeIn(cursor, sort);
+    const page = await users.list({ ...filter, account }, limit + 1, value === null ? null : { value, id: last });
+    return pageView(page, limit, userView, (user) => cursorOf([sort, placeOf(user, sort), user.id]));
   });
   app.post("/admin/users", create, async (request, reply) => {
     const { externalId, email = null, name = null } = request.body;

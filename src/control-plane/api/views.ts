@@ -50,11 +50,13 @@ function quotaView({ meter, limit, by, window, exceed, grace, price, creditsPerU
 }
 
 /** A page: `items` holds one more than `limit` when there are more. */
-export function pageView<T extends { readonly id: string }>(
+export function pageView<T>(
   items: readonly T[],
   limit: number,
   view: (item: T) => Record<string, unknown>,
+  cursorAt: (item: T) => string,
 ): Record<string, unknown> {
   const shown = items.slice(0, limit);
-  return { data: shown.map(view), nextCursor: items.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  const last = items.length > limit ? shown.at(-1) : undefined;
+  return { data: shown.map(view), nextCursor: last === undefined ? null : cursorAt(last) };
 }

@@ -51,11 +51,15 @@ export class Members {
     this.#parts = parts;
   }
 
-  /** A page in the order they came; `after` is the last one of the page before. */
-  async ofAccount(account: string, count: number, after: Member | null): Promise<readonly Member[]> {
-    let query = members(this.#parts.db).where("members.account", "=", account);
-    if (after !== null)
-      query = query.where(sql<boolean>`(members.created_ms, members.user) > (${after.createdAtMs}, ${after.user})`);
+  /** A page in the order they came, behind that place. */
+  async ofAccount(
+    account: string,
+    count: number,
+    { createdAtMs, user }: Pick<Member, "createdAtMs" | "user">,
+  ): Promise<readonly Member[]> {
+    const query = members(this.#parts.db)
+      .where("members.account", "=", account)
+      .where(sql<boolean>`(members.created_ms, members.user) > (${createdAtMs}, ${user})`);
     const rows = await query.orderBy("members.created_ms").orderBy("members.user").limit(count).execute();
     return rows.map(toMember);
   }

@@ -13,12 +13,25 @@ export interface UserFilter {
   readonly sort: "created" | "seen";
 }
 
-/** A page; `after` is the last one of the page before. */
+/** Where a user stands in an order. */
+export interface UserPlace {
+  readonly value: number;
+  readonly id: string;
+}
+
+/** What the order goes by; who was never seen comes last. */
+export function placeOf({ createdAtMs, seenAtMs }: User, sort: UserFilter["sort"]): number {
+  return sort === "created" ? createdAtMs : (seenAtMs ?? NEVER);
+}
+
+const NEVER = -1;
+
+/** A page behind that place; null: the first. */
 export async function listUsers(
   db: Database,
   { search, state, account, sort }: UserFilter,
   count: number,
-  after: User | null,
+  after: UserPlace | null,
 ): Promise<readonly User[]> {
   let query = db.selectFrom("users").selectAll().limit(count);
   if (state !== undefined) query = query.where("state", "=", state);
@@ -29,7 +42,7 @@ export async function listUsers(
   }
   if (sort === "created") {
     query = query.orderBy("created_ms").orderBy("id");
-    if (after !== null) query = query.where(sql<boolean>`(created_ms, id) > (${after.createdAtMs}, ${after.id})`);
+    if (after !== null) query = query.where(sql<boolean>`(created_ms, id) > (${after.value}, ${after.id})`);
   } else {
     query = query.orderBy("seen_ms", "desc").orderBy("id", "desc");
     if (after !== null) query = query.where(seenBefore(after));
@@ -43,7 +56,7 @@ function matches(text: string) {
 }
 
 /** Users who were never seen come last, as SQLite sorts them. */
-function seenBefore({ seenAtMs, id }: User) {
-  if (seenAtMs === null) return sql<boolean>`(seen_ms IS NULL AND id < ${id})`;
-  return sql<boolean>`(seen_ms IS NULL OR (seen_ms, id) < (${seenAtMs}, ${id}))`;
+function seenBefore({ value, id }: UserPlace) {
+  if (value === NEVER) return sql<boolean>`(seen_ms IS NULL AND id < ${id})`;
+  return sql<boolean>`(seen_ms IS NULL OR (seen_ms, id) < (${value}, ${id}))`;
 }

@@ -6,7 +6,7 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { toUser, type User } from "./user.ts";
-import { listUsers, type UserFilter } from "./user-list.ts";
+import { listUsers, type UserFilter, type UserPlace } from "./user-list.ts";
 import { removeUser } from "./user-removal.ts";
 
 export interface NewUser {
@@ -56,8 +56,8 @@ export class Users {
     return (await this.byId(idOrExternalId)) ?? (await this.byExternalId(idOrExternalId));
   }
 
-  /** A page; `after` is the last one of the page before. */
-  list(filter: UserFilter, count: number, after: User | null): Promise<readonly User[]> {
+  /** A page behind that place; null: the first. */
+  list(filter: UserFilter, count: number, after: UserPlace | null): Promise<readonly User[]> {
     return listUsers(this.#parts.db, filter, count, after);
   }
 

@@ -110,7 +110,7 @@ test("a key of no account cannot be made", async () => {
 test("lists hold the keys of one account, page by page, each once", async () => {
   const made = await Promise.all(Array.from({ length: 11 }, () => keys.create(STANDARD_FORMAT, wanted())));
   const first = await keys.list({ accountId }, 6, null);
-  const rest = await keys.list({ accountId }, 6, first.at(-1)?.id ?? null);
+  const rest = await keys.list({ accountId }, 6, first.at(-1) ?? null);
   const listed = [...first, ...rest].map(({ id }) => id);
   expect([...listed].sort()).toEqual(made.map(({ key }) => key.id).sort());
   expect(await keys.list({ accountId: "acct_other" }, 6, null)).toEqual([]);
