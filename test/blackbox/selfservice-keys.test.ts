@@ -55,6 +55,12 @@ test("keys are paged in a stable order", async () => {
     seen.push(...rows(page.body, "data").map((key) => key.id));
     cursor = page.body.nextCursor;
   } while (cursor !== null);
+  const { id: theirs } = await operator.key();
+  for (const none of ["x", "key_none", theirs])
+    expect(await own(`/api-keys?cursor=${none}`, first?.secret)).toMatchObject({
+      status: 400,
+      body: { path: "querystring/cursor" },
+    });
   expect(seen).toEqual(keys.map((key) => key.id));
 });
 

@@ -138,6 +138,14 @@ describe("credits", () => {
   });
 });
 
+test("a list of grants goes on behind a grant of the account, and behind nothing else", async () => {
+  const [account, other] = [await operator.account(), await operator.account()];
+  const give = async (id: string) => text((await operator.call("POST", `/admin/accounts/${id}/credits`, { amount: 1 })).body, "id");
+  const [, theirs] = [await give(account), await give(other)];
+  for (const cursor of [theirs, "grant_none", "x"])
+    expect(await operator.call("GET", `/admin/accounts/${account}/credits?cursor=${cursor}`)).toMatchObject({ status: 400, body: { path: "querystring/cursor" } });
+}); // biome-ignore format: calls
+
 describe("a spend cap", () => {
   test("in units and in money holds on the next request, and can be taken off", async () => {
     const key = await operator.key({ account: await operator.account({ plan: "over" }) });

@@ -8,6 +8,7 @@ import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { GrantState, GrantWish } from "#control-plane/credits/grants.ts";
 import { CreditsAnswer, GrantAnswer, SpendCapAnswer } from "./billing-answers.ts";
 import { GrantBody, SpendCapBody } from "./billing-schemas.ts";
+import { wrongCursor } from "./cursors.ts";
 import { callerOf } from "./caller.ts";
 import { liveAccount } from "./found.ts";
 import { operation } from "./operation.ts";
@@ -86,6 +87,7 @@ export function registerCredits(plain: FastifyInstance, services: Services): voi
     const { id } = await accountOf(request.params.id);
     const { limit, cursor } = request.query;
     await services.grants.usable(id);
+    if (cursor !== undefined && !(await services.grants.isOf(id, cursor))) wrongCursor();
     const found = await services.grants.list(id, limit + 1, cursor ?? null);
     const shown = found.slice(0, limit);
     return { data: shown.map(grantView), nextCursor: found.length > limit ? (shown.at(-1)?.row.id ?? null) : null };

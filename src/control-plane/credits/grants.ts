@@ -141,6 +141,11 @@ export class CreditGrants {
     throw new ConflictError(`Idempotency key ${wish.idempotencyKey} was used for another grant, ${known.id}`);
   }
 
+  /** Whether the account has a grant with this id. */
+  async isOf(account: string, id: string): Promise<boolean> {
+    return (await this.#row(id))?.account === account;
+  }
+
   /** A page in order of creation; `after` is the id of the last one of the page before. */
   async list(account: string, count: number, after: string | null): Promise<readonly GrantState[]> {
     let query = this.#parts.db.selectFrom("credit_grants").selectAll().where("account", "=", account);
