@@ -164,3 +164,22 @@ test("bad wishes: headers of the gateway and the connection, values that are non
   expect(many.filter((status) => status === 200)).toHaveLength(32);
   expect(many.filter((status) => status === 409)).toHaveLength(8);
 }); // biome-ignore format: lists
+
+test("a header by which a route tells whose a request is cannot be put over what the client sent and the gateway checked", async () => {
+  const routes = [
+    { name: "mine", match: { path: "/mine" }, upstream: "app", require: { account: "header.x-project" } },
+    { name: "users", match: { path: "/users" }, upstream: "app", require: { owner: "header.x-person" } },
+  ];
+  const server = { workers: 2, adminToken: "an-admin-token-for-tests-0123456789" };
+  await using scene = await startScene({ config: { server, routes } });
+  const { operator } = scene;
+  const account = await operator.account();
+  const put = async (header: string) => {
+    const path = `/admin/accounts/${account}/upstream-credentials/app/${header}`;
+    const { status, body } = await operator.call("PUT", path, { value: "another" });
+    return [status, body.path ?? null];
+  };
+  expect(await put("X-Project")).toEqual([400, "params/header"]);
+  expect(await put("x-person")).toEqual([400, "params/header"]);
+  expect(await put("x-token")).toEqual([200, null]);
+});

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import { rfc3339 } from "#core/clock.ts";
+import type { RouteSettings, Settings } from "#config/settings.ts";
 import { isFieldValue, upstreamHeaderFault } from "#shared/upstream-headers.ts";
 import type { UpstreamCredential } from "#control-plane/accounts/upstream-credentials.ts";
 import { accountOr404 } from "./found.ts";
@@ -56,6 +57,11 @@ export function registerUpstreamCredentials(plain: FastifyInstance, services: Se
     const name = header.toLowerCase();
     const fault = upstreamHeaderFault(name);
     if (fault !== null) refuseBy("schema:params/header", "params/header", fault);
+    const route = routeThatReads(services.settings(), upstream, name);
+    if (route !== null) {
+      const detail = `Header ${name} says to the route ${route} whose a request is: the app gets what was checked`;
+      refuseBy("schema:params/header", "params/header", detail);
+    }
     const { value } = request.body;
     if (!isFieldValue(value))
       refuseBy("schema:body/value", "body/value", "Expected a field value: printable ASCII, no blanks at its ends");
@@ -69,6 +75,15 @@ export function registerUpstreamCredentials(plain: FastifyInstance, services: Se
       reject("not_found", "upstream-credential:name", `No credential for ${header} of ${upstream}`);
     return { upstream, header };
   });
+}
+
+/** A route to the upstream that compares this header of its requests with the caller; null: none does. */
+function routeThatReads({ routes }: Settings, upstream: string, header: string): string | null {
+  const reads = ({ require }: RouteSettings) =>
+    [require.account, require.owner, require.resource?.id].some(
+      (place) => place?.in === "header" && place.name === header,
+    );
+  return routes.find((route) => route.upstream === upstream && reads(route))?.name ?? null;
 }
 
 function view({ upstream, header, masked, createdAtMs }: UpstreamCredential): Record<string, unknown> {
