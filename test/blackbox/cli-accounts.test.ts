@@ -75,6 +75,31 @@ describe.each(PLACES)("%s", (_place, file) => {
     expect((await run("accounts", "bulk", "grant-credits", "--all", "--amount", "x")).code).toBe(1);
   });
 
+  test("accounts and users come from files, and a key is made, rotated and revoked", async () => {
+    const write = (name: string, lines: string) => {
+      writeFileSync(join(idleDir, name), lines);
+      return join(idleDir, name);
+    };
+    const accounts = write("accounts.csv", "external_id,name,plan\ncsv-1,One,pro\ncsv-2,Two,\n");
+    expect(await json("accounts", "import", accounts, "--dry-run")).toMatchObject({ dryRun: true, created: 2 });
+    expect(await json("accounts", "import", accounts)).toMatchObject({ dryRun: false, created: 2 });
+    expect(await json("accounts", "show", "csv-1")).toMatchObject({ name: "One", currentPlan: "pro" });
+    const users = write("users.csv", "external_id,account,roles\ncsv-u,csv-1,Admin\n");
+    expect(await json("users", "import", users)).toMatchObject({ created: 1 });
+    expect(await json("users", "show", "csv-u")).toMatchObject({ members: [{ roles: ["Admin"] }] });
+    const broken = await run("accounts", "import", write("broken.csv", "external_id,plan\ncsv-3,free\ncsv-4,gold\n"));
+    expect([broken.code, broken.stderr]).toEqual([1, expect.stringContaining("row 3, plan")]);
+    expect((await run("accounts", "show", "csv-3")).code).toBe(1);
+    const made = await json("keys", "create", "--account", "csv-1", "--role", "Admin", "--expires", "30d");
+    const rotated = await json("keys", "rotate", text(made, "id"), "--overlap", "1h");
+    expect(rotated).toMatchObject({ id: made.id, key: expect.stringMatching(/^tg_sk_live_/), oldSecrets: [{}] });
+    expect(rotated.key).not.toBe(made.key);
+    expect(await json("keys", "revoke", text(made, "id"))).toMatchObject({ id: made.id, state: "revoked" });
+    expect(rows(await json("keys", "list", "--account", "csv-1", "--state", "active"), "data")).toEqual([]);
+    expect(await run("keys", "revoke", "key_none", "--json")).toMatchObject({ code: 1 });
+    expect(await run("keys", "create")).toMatchObject({ code: 2 });
+  });
+
   test("stats tell of all", async () => {
     const answer = await run("stats");
     expect([answer.code, answer.stderr]).toEqual([0, ""]);
