@@ -27,3 +27,13 @@ export function isForeignKey(text: string, formats: readonly ForeignFormat[]): b
 export function canBeginSo(start: string, formats: readonly ForeignFormat[]): boolean {
   return formats.some(({ prefix }) => prefix.startsWith(start) || start.startsWith(prefix));
 }
+
+/** Characters of a secret that its start leaves unsaid at least: the start is kept as it is, and shown. */
+export const UNSAID_MIN = 10;
+
+/** Whether the start of a secret of one of these formats says too much of it. */
+export function saysTooMuch(start: string, formats: readonly ForeignFormat[]): boolean {
+  return formats.some(
+    ({ prefix, length: { min } }) => start.startsWith(prefix) && start.length > prefix.length + min - UNSAID_MIN,
+  );
+}

@@ -113,6 +113,8 @@ test("all or nothing: one bad item and none is there, with its index; duplicates
     [[good(), { account, hash: { kind: "bcrypt", digest: `$2b$20$${"a".repeat(53)}`, start: "sk_live_aaaa" } }], 400, "body/1/hash/digest"],
     [[good(), { account, hash: { kind: "scrypt", digest: "$scrypt$ln=20,r=8,p=1$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", start: "sk_live_aaaa" } }], 400, "body/1/hash/digest"],
     [[good(), slow("pk_live_aaaa", 1)], 400, "body/1/hash/start"],
+    [[good(), slow(`sk_live_${"a".repeat(15)}`, 1)], 400, "body/1/hash/start"],
+    [[good(), slow(`sk_live_${"a".repeat(24)}`, 1)], 400, "body/1/hash/start"],
     [[good(), { account, hash: { kind: "sha256", digest: sha256("x"), start: "short" } }], 400, "body/1/hash/start"],
     [[twice, twice], 409, "body/1"],
     [[good(), ...Array.from({ length: 17 }, (_, n) => slow("sk_live_same", n))], 409, "body/17"],

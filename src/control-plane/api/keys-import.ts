@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { canBeginSo } from "#core/foreign-format.ts";
+import { canBeginSo, saysTooMuch, UNSAID_MIN } from "#core/foreign-format.ts";
 import { HASH_KINDS, readDigest } from "#control-plane/accounts/foreign-hash.ts";
 import { START_MAX, START_MIN } from "#control-plane/accounts/foreign-keys.ts";
 import type { KeyToImport } from "#control-plane/accounts/key-import.ts";
@@ -73,6 +73,8 @@ async function readItem(services: Services, item: Static<typeof Item>, path: str
   const { foreign } = settings.identity.keys;
   if (start === undefined ? foreign.length === 0 : !canBeginSo(start, foreign))
     refuseAt(`${path}/hash/start`, "No key that begins so is taken: add its format to identity.keys.foreign");
+  if (start !== undefined && saysTooMuch(start, foreign))
+    refuseAt(`${path}/hash/start`, `Expected a start that leaves ${UNSAID_MIN} characters of the secret unsaid`);
   return {
     ...operatorKey(wish, account.id, settings),
     hash: { kind: hash.kind, digest: read.digest, start: start ?? "" },
