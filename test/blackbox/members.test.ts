@@ -27,7 +27,14 @@ const scene = await startScene({
       ADMIN: ["*", "tollgate:members:read", "tollgate:members:write"],
       VIEWER: ["models:read"],
       STAFF: ["tollgate:accounts:list"],
+      INSIDER: [],
+      AUDITOR: ["models:read"],
     },
+    routes: [
+      { name: "inside", match: { path: "/inside" }, upstream: "app", require: { roles: ["INSIDER"] } },
+      { name: "books", match: { path: "/books" }, upstream: "app", require: { roles: ["AUDITOR", "OWNER"] } },
+      { name: "all", match: { path: "/**" }, upstream: "app" },
+    ],
   },
 });
 const { gateway, operator } = scene;
@@ -127,6 +134,17 @@ test("the last who may manage members stays; of two who leave at once, one does"
   expect(left.map(({ status }) => status).toSorted()).toEqual([200, 409]);
   const { body } = await operator.call("GET", `/admin/accounts/${org}/members`);
   expect(rows(body, "data")).toHaveLength(1);
+});
+
+test("an owner gives no role that opens a route to them which is not open to the owner", async () => {
+  const { org, owner } = await team();
+  const denied = { status: 403, body: { rule: "member:role" } };
+  expect(await own(owner, "POST", "/members", { user: `${org}-a`, roles: ["INSIDER"] })).toMatchObject(denied);
+  expect(await own(owner, "PATCH", `/members/${org}-owner`, { roles: ["OWNER", "INSIDER"] })).toMatchObject(denied);
+  expect(await own(owner, "POST", "/invitations", { roles: ["INSIDER"] })).toMatchObject(denied);
+  expect((await own(owner, "POST", "/members", { user: `${org}-b`, roles: ["AUDITOR"] })).status).toBe(201);
+  await operator.call("PATCH", `/admin/accounts/${org}/members/${org}-b`, { roles: ["INSIDER"] });
+  expect(await own(owner, "DELETE", `/members/${org}-b`)).toMatchObject(denied);
 });
 
 test("members of other accounts are not found, whoever they are", async () => {

@@ -34,14 +34,20 @@ export function checkWithin({ roles }: Member, held: readonly string[], settings
 
 /**
  * What a role is to an app nobody here knows, so it takes the role itself; or the permission to give others, and then all that the role
- * permits: a customer's owner makes nobody an operator.
+ * permits, and every route that asks for it by name: a customer's owner makes nobody an operator.
  */
 function mayGive(role: string, held: readonly string[], settings: Settings): boolean {
   const permissions = Object.hasOwn(settings.roles, role) ? settings.roles[role] : undefined;
   if (permissions === undefined) return false;
   if (held.includes(role)) return true;
   const own = permissionsOf(held, settings);
-  return isGranted(own, MEMBERS_ANY_ROLE) && permissions.every((permission) => isGranted(own, permission));
+  const isPermitted = isGranted(own, MEMBERS_ANY_ROLE) && permissions.every((permission) => isGranted(own, permission));
+  return isPermitted && settings.routes.every(({ require }) => opensNothing(role, held, require.roles));
+}
+
+/** Whether who holds the others gets in already where the role does. */
+function opensNothing(role: string, held: readonly string[], asked: readonly string[]): boolean {
+  return !asked.includes(role) || asked.some((one) => held.includes(one));
 }
 
 /** Limits a customer gives: at least as tight as their own, and their own where they name none. */
