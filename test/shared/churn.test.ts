@@ -27,21 +27,35 @@ test("4 threads that fight over the places of idle buckets never take more than 
   expect(sumOf(outcomes, "full")).toBe((80 - ENTRIES) * 200);
 });
 
-/** The most tokens a key had beyond what `burst` and the time between allow; at most 0 when all is well. */
+/**
+ * The most tokens a key had beyond what `burst` and the time between allow; at most 0 when all is well. A thread that stood still between
+ * its look at the clock and its take may find its bucket gone, full by then and taken over, and begin a new one: it took when it was done.
+ */
 function worstExcess(log: readonly ChurnEvent[], burst: number, intervalNs: bigint): number {
   let worst = Number.NEGATIVE_INFINITY;
   for (const events of Object.values(Object.groupBy(log, ({ key }) => key))) {
-    // Taken at sorted times t, from the i-th to the j-th are j - i + 1 tokens: at most burst + (t[j] - t[i]) / interval.
+    const sorted = (events ?? []).toSorted((one, other) => Number(one.doneNs - other.doneNs));
+    // The j-th was done at t[j], and none from the i-th on began before s[i]: at most burst + (t[j] - s[i]) / interval tokens.
+    const begun = sorted.map(({ atNs }) => atNs);
+    for (let i = begun.length - 2; i >= 0; i--) begun[i] = least(begun[i], begun[i + 1]);
     let earliest: bigint | null = null;
-    const sorted = (events ?? []).map(({ atNs }) => atNs).sort((one, other) => Number(one - other));
-    for (const [index, atNs] of sorted.entries()) {
-      const start: bigint = atNs - BigInt(index) * intervalNs;
+    for (const [index, { doneNs }] of sorted.entries()) {
+      const before = BigInt(index) * intervalNs;
+      const start: bigint = (begun[index] ?? doneNs) - before;
       if (earliest === null || start > earliest) earliest = start;
-      const ahead = earliest - start;
-      worst = Math.max(worst, Number((ahead + intervalNs - 1n) / intervalNs) + 1 - burst);
+      const ahead = earliest - (doneNs - before);
+      worst = Math.max(worst, Number(ceiling(ahead, intervalNs)) + 1 - burst);
     }
   }
   return worst;
+}
+
+function least(one = 0n, other = 0n): bigint {
+  return one < other ? one : other;
+}
+
+function ceiling(value: bigint, by: bigint): bigint {
+  return value > 0n ? (value + by - 1n) / by : value / by;
 }
 
 test("while time goes on and places change hands no key takes more than its burst and what came back", async () => {
@@ -61,9 +75,11 @@ test("while time goes on and places change hands no key takes more than its burs
 });
 
 test("the check above finds one token too many", () => {
-  const events = [0n, 0n, 0n, 0n, 1_000n].map((atNs) => ({ key: "a", atNs }));
+  const events = [0n, 0n, 0n, 0n, 1_000n].map((atNs) => ({ key: "a", atNs, doneNs: atNs }));
   expect(worstExcess(events, 4, 1_000n)).toBe(0);
-  expect(worstExcess([...events, { key: "a", atNs: 1_999n }], 4, 1_000n)).toBe(1);
+  expect(worstExcess([...events, { key: "a", atNs: 1_999n, doneNs: 1_999n }], 4, 1_000n)).toBe(1);
+  // One that looked at the clock long before it took.
+  expect(worstExcess([...events, { key: "a", atNs: 0n, doneNs: 2_000n }], 4, 1_000n)).toBe(0);
 });
 
 describe("a thread that dies with a place in its hands", () => {

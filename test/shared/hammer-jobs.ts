@@ -113,10 +113,11 @@ export type Job =
   | DieInTakeoverJob
   | MetricsJob;
 
-/** A take of a churning thread. */
+/** A take of a churning thread: it read the clock at `atNs`, and was done by `doneNs`. A thread that stands still in between takes late. */
 export interface ChurnEvent {
   readonly key: string;
   readonly atNs: bigint;
+  readonly doneNs: bigint;
 }
 
 /** How often each word was the outcome. */

@@ -135,7 +135,7 @@ function churn(job: jobs.ChurnJob, owner: number, tally: Tally): void {
     const atNs = Atomics.add(clock, 0, job.stepNs);
     const outcome = table.take(key, bucket, atNs, bucket.intervalNs);
     tally[outcome]++;
-    if (outcome === "taken") tally.log.push({ key: text, atNs });
+    if (outcome === "taken") tally.log.push({ key: text, atNs, doneNs: Atomics.load(clock, 0) });
   }
 }
 
