@@ -62,6 +62,14 @@ export class Gate {
     this.#runtime = runtime;
   }
 
+  /** Whether who was let in by this head would be now, but for limits: their credential is good and their account active. */
+  async letsIn({ head, route }: Passage): Promise<boolean> {
+    const credential = readCredential(head, "", this.#runtime.keys);
+    if (credential === null || "code" in credential) return false;
+    const principal = await this.#parts.identifier.identify(credential, route, this.#runtime, head);
+    return principal !== null && !("code" in principal) && principal.account.state === "active";
+  }
+
   /** Runs the phases; synchronous unless the caller is seen for the first time. Rejects only on a bug or when the control plane is gone. */
   enter(exchange: Exchange): Verdict | Promise<Verdict> {
     const runtime = this.#runtime;

@@ -16,6 +16,7 @@ import { RateTable } from "#shared/rate-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
 import { Doors } from "./doors.ts";
 import { Gate } from "./gate.ts";
+import type { CallerChange } from "#data-plane/identity/affects.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
@@ -130,7 +131,10 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         // Who revokes the sessions of a user has to know of all.
         if (message.what.kind === "user") sightings.flush();
         if (message.what.kind === "resource" || message.what.kind === "resources") registry.invalidate(message.what);
-        else directory.invalidate(message.what);
+        else {
+          directory.invalidate(message.what);
+          lane.invalidate(message.what);
+        }
         post({ type: "done", seq: message.seq });
         break;
       case "drain":
@@ -164,6 +168,8 @@ async function listen(server: Server, doors: Doors | null, options: ListenOption
 interface Lane {
   readonly server: Server;
   useLimits(limits: LimitSettings): void;
+  /** Ends what lasts of those who would not be let in any more. */
+  invalidate(what: CallerChange): void;
   /** Resolves when all connections are closed. */
   drain(): Promise<void>;
 }
@@ -179,6 +185,7 @@ function laneOf({ lane, limits }: ServerSettings, parts: LaneParts, onSweep: Swe
       fast.useLimits(changed);
       full.useLimits(changed);
     },
+    invalidate: (what) => full.invalidate(what),
     drain: async () => {
       full.drainConnections();
       await fast.drain();

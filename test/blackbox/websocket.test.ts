@@ -5,6 +5,8 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { startJwks } from "#test/support/jwks.ts";
+import { makeKey } from "#test/support/jwt.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { type MadeKey, type Scene, startScene } from "#test/support/scene.ts";
 import { freePort, startServer } from "#test/support/server.ts";
@@ -92,6 +94,56 @@ test("text and binary messages go both ways unchanged, large ones too, and the u
   socket.close(4001, "done");
   expect((await once(socket, "close"))[0]).toBe(4001);
   expect(await operator.used(key.account)).toBe(1);
+});
+
+test.each([
+  ["a key that is revoked", (key: MadeKey) => operator.call("DELETE", `/admin/keys/${key.id}`)],
+  ["a key that is switched off", (key: MadeKey) => operator.call("PATCH", `/admin/keys/${key.id}`, { enabled: false })],
+  ["an account that is suspended", (key: MadeKey) => operator.call("POST", `/admin/accounts/${key.account}/suspend`)],
+  ["an account that is deleted", (key: MadeKey) => operator.call("DELETE", `/admin/accounts/${key.account}`)],
+])("open sockets of %s are closed with 1008 within a second, those of others not", async (_what, change) => {
+  const [key, other] = [await operator.key({ roles: ["User"] }), await operator.key({ roles: ["User"] })];
+  const [mine, theirs] = [dial("/chat", key), dial("/chat", other)];
+  await Promise.all([once(mine, "open"), once(theirs, "open")]);
+  await operator.call("PATCH", `/admin/keys/${key.id}`, { name: "still good" });
+  await operator.call("PATCH", `/admin/accounts/${key.account}`, { name: "still good" });
+  expect((await echoOf(mine, "here")).data.toString()).toBe("here");
+  const closed = once(mine, "close");
+  const before = performance.now();
+  expect((await change(key)).status).toBe(200);
+  expect((await closed)[0]).toBe(1008);
+  expect(performance.now() - before).toBeLessThan(1000);
+  expect((await echoOf(theirs, "there")).data.toString()).toBe("there");
+  theirs.close();
+});
+
+test("open sockets of a user who is signed out, suspended or deleted are closed, those of another user of the account not", async () => {
+  await using jwks = await startJwks(makeKey("ES256"));
+  const claims = { account: "org", roles: "roles" };
+  const issuers = [{ name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims }];
+  await using other = await startScene({
+    config: { ...config, plans: { free: { default: true } }, identity: { issuers } },
+  });
+  const { port } = other.gateway;
+  const as = async (sub: string) => {
+    const iat = Math.floor(Date.now() / 1000) - 10;
+    const token = jwks.token({ claims: { aud: "api", sub, org: "o", roles: ["User"], iat } });
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers: { authorization: `Bearer ${token}` } });
+    await once(socket, "open");
+    return socket;
+  };
+  const ben = await as("ben");
+  for (const [user, method, path, body] of [
+    ["ann", "DELETE", "/sessions", undefined],
+    ["amy", "PATCH", "", { state: "suspended" }],
+    ["abe", "DELETE", "", undefined],
+  ] as const) {
+    const closed = once(await as(user), "close");
+    expect((await other.operator.call(method, `/admin/users/${user}${path}`, body)).status).toBe(200);
+    expect([user, (await closed)[0]]).toEqual([user, 1008]);
+  }
+  expect((await echoOf(ben, "still here")).data.toString()).toBe("still here");
+  ben.close();
 });
 
 test("the app is told who calls, and never gets the credential or a forged identity", async () => {

@@ -22,6 +22,7 @@ import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { abandon, brokenBy, refusedBefore, type RefusedVerdict } from "#data-plane/wire/verdicts.ts";
+import type { CallerChange } from "#data-plane/identity/affects.ts";
 import { takesUpgrade, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { headBytes } from "./head-size.ts";
@@ -126,6 +127,11 @@ export class FullLane implements ForwardHost {
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
     this.drainConnections();
     await closed;
+  }
+
+  /** Ends the tunnels of those who would not be let in any more. */
+  invalidate(what: CallerChange): void {
+    this.#upgrades.invalidate(what);
   }
 
   /** Finishes what is under way on connections that were taken over, and closes them. */

@@ -37,6 +37,15 @@ export class Tunnel {
     this.#target = parts.passage.route.upstream.pick();
   }
 
+  get passage(): Passage {
+    return this.#parts.passage;
+  }
+
+  /** The app has agreed, and frames go both ways. */
+  get isOpen(): boolean {
+    return this.#status === 101;
+  }
+
   /** Makes the request exactly what the full lane would send, and says where it goes. */
   prepare(): string {
     const { passage, request } = this.#parts;
