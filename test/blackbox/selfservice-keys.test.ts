@@ -102,8 +102,8 @@ test("keys and figures of other accounts are not found", async () => {
   expect((await own("/auth/me", stranger.secret)).status).toBe(200);
   expect(rows((await own("/api-keys", stranger.secret)).body, "data").map((key) => key.id)).toEqual([stranger.id]);
   expect(await own(`/billing/usage?account=${stranger.account}`, admin.secret)).toMatchObject({
-    status: 403,
-    body: { error: "tenant_mismatch" },
+    status: 404,
+    body: { error: "not_found" },
   });
 });
 

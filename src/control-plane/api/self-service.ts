@@ -51,7 +51,7 @@ export function buildSelfService(services: Services, log: FastifyBaseLogger, rea
     if (asked === null) return;
     const { account } = await callerOf(request, services);
     if (asked !== account.id && asked !== account.externalId)
-      reject("tenant_mismatch", "account:own", "Belongs to another account");
+      reject("not_found", "account:own", "There is no such account, or it is not yours");
   });
   refuseHeld(app, services);
   app.addHook("onSend", async (_request, reply) => {
