@@ -68,9 +68,17 @@ function toldOf(store: SQLite.Database): ReadonlyMap<string, Facts> {
   const told = new Map<string, Facts>();
   for (const { action, target, after } of entriesOf(store)) {
     if (!/^(account|user|key)\./.test(action) || /sessions?_/.test(action)) continue;
-    told.set(target, only({ ...told.get(target), ...after, ...(DELETED.has(action) ? { email: null } : {}) }));
+    told.set(
+      target,
+      only({ ...(told.get(target) ?? bornAs(target)), ...after, ...(DELETED.has(action) ? { email: null } : {}) }),
+    );
   }
   return told;
+}
+
+/** What nobody tells of a new one: a change of it that is told nowhere is found. */
+function bornAs(id: string): Facts {
+  return id.startsWith("key_") ? { enabled: true, revoked: false } : { state: "active" };
 }
 
 const DELETED = new Set(["account.deleted", "user.deleted"]);
