@@ -1,6 +1,6 @@
 /**
  * What can be seen of one conversation, as lines that are compared. Left out is what may differ between two gateways: the time, ids
- * that the gateway makes, the order of fields with different names, the sizes of chunks, whether it keeps a connection to the upstream,
+ * that the gateway makes, whether a caller was already noted as seen (noted in batches, by a clock of each gateway), the order of fields with different names, the sizes of chunks, whether it keeps a connection to the upstream,
  * how it spells `Content-Length` there, how it frames a body of no octets, and messages to the upstream that never became whole (of a request that breaks off within its
  * body some may have gone on its way, or nothing).
  */
@@ -60,13 +60,25 @@ function answersOf(bytes: Buffer, methods: readonly string[]): readonly string[]
 }
 
 function answerText({ status, reason, rawHeaders, body, trailers, complete }: RawResponse): string {
-  const fields = rawHeaders.map(
-    ([name, value]) => `${name}: ${/^date$/i.test(name) && !value.includes("1970") ? "NOW" : value}`,
-  );
+  const text = body.toString("latin1");
+  const isNoted = complete && NOTED.test(text);
+  const fields = rawHeaders.map(([name, value]) => {
+    if (/^date$/i.test(name) && !value.includes("1970")) return `${name}: NOW`;
+    if (/^content-length$/i.test(name) && isNoted) return `${name}: ${lengthOf(value, body)}`;
+    return `${name}: ${value}`;
+  });
   const whole = complete ? "" : "\n(not whole)";
   return masked(
-    [`${status} ${reason}`, ...sorted(fields), "", shortened(body.toString("latin1")), ...trailers].join("\n") + whole,
+    [`${status} ${reason}`, ...sorted(fields), "", shortened(text), ...trailers].join("\n") + whole,
   );
+}
+
+/** When a caller was last seen: noted in batches, so that each gateway may or may not know it yet. */
+const NOTED = /("lastSeenAt":)(?:null|"[^"]*")/;
+
+/** In words, for a body whose length depends on what was noted. */
+function lengthOf(declared: string, body: Buffer): string {
+  return Number(declared) === body.length ? "as the body's" : declared;
 }
 
 function messageText({ line, fields, body, trailers, odd }: Message): string {
@@ -97,6 +109,7 @@ function masked(text: string): string {
     .replaceAll(/req_[0-9a-f]{32}/g, "req_ID")
     .replaceAll(/traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00/g, "traceparent: NEW")
     .replaceAll(/^host: 127\.0\.0\.1:\d+$/gm, "host: UPSTREAM")
+    .replace(NOTED, "$1NOTED")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "INSTANT")
     .replaceAll(/(;t=|retry-after: |"retry_after":)\d+/gi, "$1TIME");
 }
