@@ -6,7 +6,7 @@ import type { BlockList } from "node:net";
 import { NOTHING_REQUIRED } from "#config/access-settings.ts";
 import type { RouteSettings, Settings } from "#config/settings.ts";
 import { addressSet } from "#core/addresses.ts";
-import { type BuiltinRoute, builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { type BuiltinRoute, builtinRoutesOf } from "#config/builtin-routes.ts";
 import { type CounterShape, shapesOf, usageOp } from "#shared/counter-shapes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";

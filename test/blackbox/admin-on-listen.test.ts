@@ -1,7 +1,7 @@
 /** The admin API on the traffic listener (`server.adminOnListen`): who may call it, each operation by its own permission, and who may not. */
 import { createHash } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey, signToken } from "#test/support/jwt.ts";
 import { ADMIN_TOKEN, askJson, rows, startScene } from "#test/support/scene.ts";

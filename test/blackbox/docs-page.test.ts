@@ -2,8 +2,8 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, describe, expect, test } from "vitest";
 import { ERROR_CODES } from "#core/errors.ts";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
-import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
+import { builtinRoutesOf } from "#config/builtin-routes.ts";
 import { startBrowser } from "#test/support/browser.ts";
 import { needs } from "#test/support/needs.ts";
 import { ADMIN_TOKEN, askJson, sceneConfig, startScene } from "#test/support/scene.ts";

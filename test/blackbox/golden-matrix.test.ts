@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { isAdminOperation } from "#shared/admin-routes.ts";
+import { isAdminOperation } from "#config/admin-routes.ts";
 import type { Endpoint } from "#test/support/contract.ts";
 import { ADMIN_TOKEN } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";

@@ -3,7 +3,7 @@
  * on both listeners, an issuer, roles from none to all, a plan with all that answers can show.
  */
 import type { ApiDocument } from "#control-plane/openapi/document.ts";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
 import { type Answer, Contract, type Endpoint } from "#test/support/contract.ts";
 import { type JwksServer, startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";

@@ -13,8 +13,8 @@ import { buildMetrics } from "#control-plane/api/metrics.ts";
 import { buildSelfService } from "#control-plane/api/self-service.ts";
 import { Foundation } from "#control-plane/foundation.ts";
 import { ERRORS } from "#core/errors.ts";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
-import { BUILTIN_ROUTES, builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
+import { BUILTIN_ROUTES, builtinRoutesOf } from "#config/builtin-routes.ts";
 import { createMetrics } from "#shared/metrics-table.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");

@@ -68,9 +68,7 @@ function answerText({ status, reason, rawHeaders, body, trailers, complete }: Ra
     return `${name}: ${value}`;
   });
   const whole = complete ? "" : "\n(not whole)";
-  return masked(
-    [`${status} ${reason}`, ...sorted(fields), "", shortened(text), ...trailers].join("\n") + whole,
-  );
+  return masked([`${status} ${reason}`, ...sorted(fields), "", shortened(text), ...trailers].join("\n") + whole);
 }
 
 /** When a caller was last seen: noted in batches, so that each gateway may or may not know it yet. */

@@ -1,6 +1,6 @@
 /** K11: lists of the admin API are bounded whatever is asked, orders are those there are, and filters are values, never SQL. */
 import { expect } from "vitest";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
 import { answered, bearer, get } from "./expectations.ts";
 import type { Case, Row } from "./runner.ts";
 import { ADMIN_TOKEN } from "./world-config.ts";

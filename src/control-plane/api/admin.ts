@@ -4,7 +4,7 @@
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
-import { ADMIN_ROUTES } from "#shared/admin-routes.ts";
+import { ADMIN_ROUTES } from "#config/admin-routes.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
@@ -92,7 +92,7 @@ export function buildAdmin(parts: AdminParts): FastifyInstance {
   return app;
 }
 
-/** All but what is only for somebody on this machine; each has its row in `shared/admin-routes.ts`. */
+/** All but what is only for somebody on this machine; each has its row in `config/admin-routes.ts`. */
 export function registerAdminEndpoints(app: FastifyInstance, services: Services): void {
   registerAccounts(app, services);
   registerAccountActions(app, services);

@@ -1,7 +1,7 @@
 /** Who calls a self-service endpoint: what the worker wrote into the internal headers. Main thread. Clients cannot reach this listener. */
 import type { FastifyRequest } from "fastify";
 import type { PlanSettings } from "#config/settings.ts";
-import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
+import { INTERNAL_HEADERS } from "#config/builtin-routes.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
 import type { User } from "#control-plane/users/user.ts";

@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
-import { INTERNAL_HEADERS } from "#shared/builtin-routes.ts";
+import { INTERNAL_HEADERS } from "#config/builtin-routes.ts";
 import { keyFault } from "#shared/key-state.ts";
 import { userRecord } from "#control-plane/users/user-records.ts";
 import { internalHeader } from "./caller.ts";

@@ -5,7 +5,7 @@ import type { KeyEnvironment } from "#core/key-format.ts";
 import { parseTime } from "#core/time-text.ts";
 import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
-import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { builtinRoutesOf } from "#config/builtin-routes.ts";
 import type { KeyChange, NewApiKey } from "#control-plane/accounts/api-key.ts";
 import { beyond, type KeyOwner, secretRefusal } from "./key-power.ts";
 import { type KeyPatchWish, METHODS, type NewKeyWish } from "./key-schemas.ts";

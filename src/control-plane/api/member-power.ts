@@ -2,7 +2,7 @@
 import type { Settings } from "#config/settings.ts";
 import { isGranted } from "#core/permissions.ts";
 import type { OwnLimits } from "#shared/principals.ts";
-import { MEMBERS_WRITE } from "#shared/builtin-routes.ts";
+import { MEMBERS_WRITE } from "#config/builtin-routes.ts";
 import type { Manages, Member } from "#control-plane/users/members.ts";
 import { isWithinLimits } from "./own-limits.ts";
 import { refuseBy, reject } from "./problems.ts";

@@ -6,8 +6,8 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { Settings } from "#config/settings.ts";
-import { isAdminOperation } from "#shared/admin-routes.ts";
-import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { isAdminOperation } from "#config/admin-routes.ts";
+import { builtinRoutesOf } from "#config/builtin-routes.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAdminEndpoints } from "./admin.ts";

@@ -1,6 +1,6 @@
 /** From settings to the snapshot workers get: a version, and a lasting place in the metrics table for each route. Main thread, pure. */
 import type { Settings } from "#config/settings.ts";
-import { builtinRoutesOf } from "#shared/builtin-routes.ts";
+import { builtinRoutesOf } from "#config/builtin-routes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 

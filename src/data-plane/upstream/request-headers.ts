@@ -6,7 +6,7 @@
 import type { Passage } from "#data-plane/exchange.ts";
 import { isOwnOnly } from "#data-plane/policy/own-things.ts";
 import { isStripped } from "#data-plane/wire/header-names.ts";
-import { INTERNAL_HEADERS, SHOWS_PERMISSIONS } from "#shared/builtin-routes.ts";
+import { INTERNAL_HEADERS, SHOWS_PERMISSIONS } from "#config/builtin-routes.ts";
 import { addForwardedHeaders } from "./forwarded-headers.ts";
 
 export function upstreamRequestHeaders(passage: Passage, targetHost: string): string[] {

@@ -3,7 +3,7 @@
  * (`server.adminOnListen`). The control API serves exactly these, and `docs/endpoints.md` lists them (tests hold the three equal).
  * Whoever has the admin token, or the data folder, needs no permission.
  */
-import type { HttpMethod } from "#config/settings.ts";
+import type { HttpMethod } from "./settings.ts";
 
 export interface AdminRoute {
   readonly name: string;

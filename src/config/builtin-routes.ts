@@ -2,7 +2,7 @@
  * The gateway's own endpoints on the traffic listener, below `server.prefix`. The data plane routes exactly these to the
  * control API after the same phases as any route; the control API serves exactly these (a test holds the two equal).
  */
-import type { HttpMethod } from "#config/settings.ts";
+import type { HttpMethod } from "./settings.ts";
 import { ADMIN_ROUTES } from "./admin-routes.ts";
 
 export interface BuiltinRoute {
