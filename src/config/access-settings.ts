@@ -44,6 +44,27 @@ export interface RequireSettings {
   readonly resource: ResourceRule | null;
 }
 
+/** Credentials that are taken. */
+export type Scheme = "jwt" | "key";
+
+/** Taken where the file does not say. */
+export const SCHEMES: readonly Scheme[] = Object.freeze(["jwt", "key"] as const);
+
+/** A rate that applies, and the requests that one counts as. */
+export interface RouteRate {
+  readonly name: string;
+  readonly cost: number;
+}
+
+/** What some of the gateway's own endpoints ask of their callers. */
+export interface EndpointRule {
+  /** Names of endpoints, or beginnings of names with a `*`. */
+  readonly operations: readonly string[];
+  readonly schemes: readonly Scheme[];
+  readonly require: RequireSettings;
+  readonly rates: readonly RouteRate[];
+}
+
 /** Asks for nothing. */
 export const NOTHING_REQUIRED: RequireSettings = Object.freeze({
   roles: Object.freeze([]),

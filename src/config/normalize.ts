@@ -5,13 +5,13 @@
 import os from "node:os";
 import path from "node:path";
 import { parseMeterSource } from "#core/meter-source.ts";
-import type { OwnRule, RequireSettings, ResourceSettings } from "./access-settings.ts";
+import { SCHEMES, type ResourceSettings } from "./access-settings.ts";
 import { parseAddress } from "./listen-address.ts";
+import { normalizeEndpointRule, normalizeRates, normalizeRequire } from "./normalize-access.ts";
 import { normalizeIdentity } from "./normalize-identity.ts";
 import { normalizeConcurrency, normalizeMeter, normalizeMetering, normalizeRate } from "./normalize-limits.ts";
 import { normalizePlans } from "./normalize-plans.ts";
 import { durationMs, mapValues, sizeBytes } from "./normalize-values.ts";
-import { requestPlace } from "./request-place.ts";
 import type { GatewayFile } from "./schema.ts";
 import { withHead } from "./rules-routes.ts";
 import type { RouteSettings, ServerSettings, Settings, StoreSettings, UpstreamSettings } from "./settings.ts";
@@ -42,6 +42,7 @@ export function normalize(config: GatewayFile, file: string): Settings {
     upstreams: mapValues(config.upstreams, normalizeUpstream),
     resources: mapValues(config.resources ?? {}, normalizeResource),
     routes: config.routes.map(normalizeRoute),
+    endpoints: { rules: (config.endpoints?.rules ?? []).map(normalizeEndpointRule) },
     metering: normalizeMetering(config.metering ?? {}),
     limitHeaders: config.limitHeaders ?? ["draft-10"],
     errors: { format: config.errors?.format ?? "problem", upgradeUrl: config.errors?.upgradeUrl ?? null },
@@ -114,36 +115,15 @@ function normalizeRoute(route: RoutePart): RouteSettings {
     match: { host: route.match.host ?? null, path: route.match.path, methods: withHead(route.match.methods) },
     upstream: route.upstream,
     auth: route.auth ?? "required",
-    schemes: route.schemes ?? ["jwt", "key"],
+    schemes: route.schemes ?? SCHEMES,
     require: normalizeRequire(route.require ?? {}),
-    rates: (route.rates ?? []).map((rate) =>
-      typeof rate === "string" ? { name: rate, cost: 1 } : { name: rate.rate, cost: rate.cost },
-    ),
+    rates: normalizeRates(route.rates),
     concurrency: route.concurrency ?? [],
     meters: Object.fromEntries(charged),
     countWhen: route.countWhen ?? "not-5xx",
     learns: route.learns ?? null,
     forgets: route.forgets !== undefined,
   };
-}
-
-function normalizeRequire(require: NonNullable<RoutePart["require"]>): RequireSettings {
-  return {
-    roles: require.roles ?? [],
-    permissions: require.permissions ?? [],
-    scopes: require.scopes ?? [],
-    features: require.features ?? [],
-    account: require.account === undefined ? null : requestPlace(require.account),
-    owner: require.owner === undefined ? null : requestPlace(require.owner),
-    own: require.own === undefined ? null : ownRule(require.own),
-    resource:
-      require.resource === undefined ? null : { kind: require.resource.kind, id: requestPlace(require.resource.id) },
-  };
-}
-
-function ownRule(text: string): OwnRule {
-  if (text === "resource") return { in: "resource" };
-  return text === "header" ? { in: "data-scope" } : requestPlace(text);
 }
 
 function normalizeResource(

@@ -89,7 +89,9 @@ function checkDerived({ path, value }: Item<IssuerPart>, issuer: string, report:
 
 function checkClaimPaths({ path, value }: Item<IssuerPart>, report: Report): void {
   for (const [key, claim] of Object.entries(value.claims ?? {}))
-    checkClaimPath(claim, [...path, "claims", key], report);
+    if (claim !== null) checkClaimPath(claim, [...path, "claims", key], report);
+  if (value.claims?.scopes === null && (value.scopes ?? []).length > 0)
+    report.value([...path, "scopes"], "Expected no scopes with claims.scopes: null", "these tokens have none");
   for (const [index, claim] of (value.required ?? []).entries())
     checkClaimPath(claim, [...path, "required", index], report);
 }

@@ -5,7 +5,6 @@ import type { Path } from "./locate.ts";
 import { parseTemplate } from "./path-template.ts";
 import type { Report } from "./report.ts";
 import { requestPlace } from "./request-place.ts";
-import { checkPermissions } from "./rules-roles.ts";
 import { meanOrList } from "./suggest.ts";
 import type { Item, RoutePart, View } from "./view.ts";
 
@@ -26,7 +25,6 @@ export function checkRequire(view: View, route: Item<RoutePart>, report: Report)
   const { require } = value;
   if (require === undefined) return;
   const at = [...path, "require"];
-  checkPermissions(require.permissions ?? [], [...at, "permissions"], report);
   for (const key of ["account", "owner", "own"] as const) {
     const place = require[key];
     if (place !== undefined && place !== "header" && place !== "resource")

@@ -2,10 +2,11 @@
 import type { Path } from "./locate.ts";
 import { parseTemplate, type TemplateSegment, templateShape } from "./path-template.ts";
 import type { Report } from "./report.ts";
+import { checkAccess } from "./rules-access.ts";
 import { checkRequire } from "./rules-require.ts";
 import { STANDARD } from "./standard.ts";
 import { meanOrList } from "./suggest.ts";
-import type { Item, MeterPart, PlanPart, RatePart, RoutePart, View } from "./view.ts";
+import type { Item, MeterPart, RoutePart, View } from "./view.ts";
 
 /** Names that exist, templates that can be matched, demands that can be met. */
 export function checkRoutes(view: View, report: Report): void {
@@ -18,19 +19,12 @@ export function checkRoutes(view: View, report: Report): void {
       report.value(at, `Unknown ${what} ${JSON.stringify(word)}`, meanOrList(word, list, `${what}s`));
     };
     known(value.upstream, "upstream", [...path, "upstream"]);
-    for (const [index, rate] of (value.rates ?? []).entries()) {
-      if (typeof rate === "string") known(rate, "rate", [...path, "rates", index]);
-      else known(rate.rate, "rate", [...path, "rates", index, "rate"]);
-    }
+    checkAccess(view, route, report);
     for (const [index, name] of (value.concurrency ?? []).entries())
       known(name, "concurrency limit", [...path, "concurrency", index]);
-    checkRateCosts(view, route, report);
-    for (const [index, role] of (value.require?.roles ?? []).entries())
-      known(role, "role", [...path, "require", "roles", index]);
     checkMeters(view, route, report);
-    checkFeatures(view, route, report);
     checkRequire(view, route, report);
-    checkAuth(view, route, report);
+    checkAuth(route, report);
     checkTemplate(view, route, report);
   }
 }
@@ -55,13 +49,11 @@ export function checkRoutePairs({ routes }: View, report: Report): void {
   }
 }
 
-type Names = Readonly<Record<"upstream" | "rate" | "role" | "concurrency limit", ReadonlySet<string>>>;
+type Names = Readonly<Record<"upstream" | "concurrency limit", ReadonlySet<string>>>;
 
 function namesOf({ names }: View): Names {
   return {
     upstream: new Set(names.upstreams),
-    rate: new Set(names.rates),
-    role: new Set(names.roles),
     "concurrency limit": new Set(names.concurrency),
   };
 }
@@ -96,58 +88,12 @@ function checkUnits(units: number | "measured", meter: MeterPart, path: Path, re
   }
 }
 
-/** A request that costs more than a rate ever allows at once would never pass. */
-function checkRateCosts({ rates, plans }: View, { path, value }: Item<RoutePart>, report: Report): void {
-  for (const [index, item] of (value.rates ?? []).entries()) {
-    if (typeof item === "string") continue;
-    const rate = rates.find(({ key }) => key === item.rate)?.value;
-    if (rate === undefined) continue;
-    const smallest = Math.min(
-      rate.burst ?? rate.limit,
-      ...plans.map(({ value: plan }) => mostAtOnce(rate, plan, item.rate)),
-    );
-    if (item.cost > smallest)
-      report.value(
-        [...path, "rates", index, "cost"],
-        `Expected at most ${smallest}, the least the rate ever allows at once, got ${item.cost}`,
-      );
-  }
-}
-
-/** Requests a plan lets through at once by a rate. */
-function mostAtOnce(rate: RatePart, plan: PlanPart, name: string): number {
-  const own = plan.rates?.[name];
-  if (own?.limit !== undefined) return own.burst ?? own.limit;
-  const multiplier = own === undefined ? (plan.rateMultiplier ?? 1) : (own.multiplier ?? 1);
-  return Math.max(1, Math.round((rate.burst ?? rate.limit) * multiplier));
-}
-
-function checkFeatures({ plans, partial }: View, { path, value }: Item<RoutePart>, report: Report): void {
-  if (partial.plans) return;
-  for (const [index, feature] of (value.require?.features ?? []).entries()) {
-    if (plans.some((plan) => plan.value.features?.includes(feature))) continue;
-    const known = [...new Set(plans.flatMap((plan) => plan.value.features ?? []))];
-    const hint = meanOrList(feature, known, "features");
-    report.value([...path, "require", "features", index], `No plan has the feature ${JSON.stringify(feature)}`, hint);
-  }
-}
-
-function checkAuth({ issuers, partial }: View, { path, value }: Item<RoutePart>, report: Report): void {
-  if (value.auth === "none") {
-    if (value.require !== undefined)
-      report.key([...path, "require"], "Expected no require with auth: none", "nobody is identified");
-    const isCharged = Object.values(value.meters ?? {}).some((units) => units !== 0);
-    if (isCharged) report.key([...path, "meters"], "Expected no meters with auth: none", "nobody can be charged");
-    return;
-  }
-  const wantsTokens = value.schemes !== undefined && !value.schemes.includes("key");
-  if (wantsTokens && issuers.length === 0 && !partial.issuers) {
-    report.value(
-      [...path, "schemes"],
-      "Expected an issuer for schemes: [jwt], got none",
-      "add one under identity.issuers",
-    );
-  }
+function checkAuth({ path, value }: Item<RoutePart>, report: Report): void {
+  if (value.auth !== "none") return;
+  if (value.require !== undefined)
+    report.key([...path, "require"], "Expected no require with auth: none", "nobody is identified");
+  const isCharged = Object.values(value.meters ?? {}).some((units) => units !== 0);
+  if (isCharged) report.key([...path, "meters"], "Expected no meters with auth: none", "nobody can be charged");
 }
 
 function checkTemplate({ server }: View, { path, value }: Item<RoutePart>, report: Report): void {

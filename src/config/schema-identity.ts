@@ -18,7 +18,11 @@ const Claims = Type.Object(
     roles: Type.Optional(Type.String({ minLength: 1, description: "Claim with one role or a list of roles." })),
     permissions: Type.Optional(Type.String({ minLength: 1, description: "Claim with a list of permissions." })),
     scopes: Type.Optional(
-      Type.String({ minLength: 1, description: "Claim with scopes, a list or space-separated.", default: "scope" }),
+      Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        description:
+          "Claim with scopes, a list or space-separated; a token without it has none. `null`: these tokens know no scopes, and are held to none, like a key that is not narrowed to any.",
+        default: "scope",
+      }),
     ),
     plan: Type.Optional(
       Type.String({ minLength: 1, description: "Claim with the plan, used while the account has none of its own." }),

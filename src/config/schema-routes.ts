@@ -57,6 +57,31 @@ export const Upstream = Type.Object(
   strict,
 );
 
+export const Schemes = Type.Optional(
+  Type.Array(oneOf(["jwt", "key"], ""), {
+    minItems: 1,
+    uniqueItems: true,
+    description: "Accepted credentials.",
+    default: ["jwt", "key"],
+  }),
+);
+
+export const RouteRates = Type.Optional(
+  Type.Array(
+    Type.Union([
+      Type.String({ minLength: 1 }),
+      Type.Object(
+        {
+          rate: name("Name of the rate."),
+          cost: Type.Integer({ minimum: 1, maximum: 1_000_000, description: "Requests this one counts as." }),
+        },
+        strict,
+      ),
+    ]),
+    { uniqueItems: true, description: "Rates that apply: names, or `{ rate, cost }`." },
+  ),
+);
+
 export const Route = Type.Object(
   {
     name: name("Unique name, in logs, metrics and usage."),
@@ -84,30 +109,9 @@ export const Route = Type.Object(
     ),
     upstream: name("Which upstream serves it."),
     auth: Type.Optional(oneOf(["required", "optional", "none"], "Whether a caller must be identified.", "required")),
-    schemes: Type.Optional(
-      Type.Array(oneOf(["jwt", "key"], ""), {
-        minItems: 1,
-        uniqueItems: true,
-        description: "Accepted credentials.",
-        default: ["jwt", "key"],
-      }),
-    ),
+    schemes: Schemes,
     require: Type.Optional(Require),
-    rates: Type.Optional(
-      Type.Array(
-        Type.Union([
-          Type.String({ minLength: 1 }),
-          Type.Object(
-            {
-              rate: name("Name of the rate."),
-              cost: Type.Integer({ minimum: 1, maximum: 1_000_000, description: "Requests this one counts as." }),
-            },
-            strict,
-          ),
-        ]),
-        { uniqueItems: true, description: "Rates that apply: names, or `{ rate, cost }`." },
-      ),
-    ),
+    rates: RouteRates,
     concurrency: Type.Optional(names("Names of concurrency limits that apply.")),
     meters: Type.Optional(
       Type.Record(

@@ -5,6 +5,7 @@
  * Every `description` is the documentation of that key; `docs/configuration.md` is made from it.
  */
 import Type, { type Static } from "typebox";
+import { Endpoints } from "./schema-endpoints.ts";
 import { Identity } from "./schema-identity.ts";
 import { Concurrency, Meter, Metering, Rate } from "./schema-limits.ts";
 import { byName, names, oneOf, strict } from "./schema-parts.ts";
@@ -36,6 +37,7 @@ export const GatewayFile = Type.Object(
     upstreams: byName(Upstream, "Apps behind the gateway."),
     resources: Type.Optional(byName(Resource, "Things that apps make, by kind, whose owners the gateway learns.")),
     routes: Type.Array(Route, { description: "Which requests go where. What no route takes is answered with 404." }),
+    endpoints: Type.Optional(Endpoints),
     metering: Type.Optional(Metering),
     limitHeaders: Type.Optional(
       Type.Array(oneOf(["draft-10", "draft-6", "x-ratelimit"], ""), {

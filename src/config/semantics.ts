@@ -4,6 +4,7 @@
  */
 import type { Fault } from "./faults.ts";
 import { createReport } from "./report.ts";
+import { checkEndpoints } from "./rules-endpoints.ts";
 import { checkForeignKeys, checkIssuers } from "./rules-identity.ts";
 import { checkMembers } from "./rules-members.ts";
 import { checkMetering, checkMeterParts, checkRates, checkTimeZone } from "./rules-limits.ts";
@@ -33,5 +34,6 @@ export function meaningFaults(source: YamlSource, view: View): readonly Fault[] 
   checkResources(view, report);
   checkRoutes(view, report);
   checkRoutePairs(view, report);
+  checkEndpoints(view, report);
   return report.faults;
 }

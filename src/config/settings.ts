@@ -2,7 +2,7 @@
  * Settings: `gateway.yaml` after every reference is resolved, every default filled and every unit turned into a number.
  * Plain frozen data, so that it crosses to the workers as a message. Made by `load.ts`, changed by nobody.
  */
-import type { RequireSettings, ResourceSettings } from "./access-settings.ts";
+import type { EndpointRule, RequireSettings, ResourceSettings, RouteRate, Scheme } from "./access-settings.ts";
 import type { IdentitySettings } from "./identity-settings.ts";
 import type { MeterSource } from "#core/meter-source.ts";
 import type { UnitPrice } from "#core/money.ts";
@@ -28,6 +28,8 @@ export interface Settings {
   readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
   readonly resources: Readonly<Record<string, ResourceSettings>>;
   readonly routes: readonly RouteSettings[];
+  /** What the gateway's own endpoints ask of their callers, beside what they ask for by themselves. */
+  readonly endpoints: { readonly rules: readonly EndpointRule[] };
   readonly metering: MeteringSettings;
   /** Sets of limit headers that answers carry. */
   readonly limitHeaders: readonly LimitHeaderSet[];
@@ -208,9 +210,9 @@ export interface RouteSettings {
   };
   readonly upstream: string;
   readonly auth: "required" | "optional" | "none";
-  readonly schemes: readonly ("jwt" | "key")[];
+  readonly schemes: readonly Scheme[];
   readonly require: RequireSettings;
-  readonly rates: readonly { readonly name: string; readonly cost: number }[];
+  readonly rates: readonly RouteRate[];
   readonly concurrency: readonly string[];
   /** Units by meter; negative ones give back units of a gauge. Only meters that cost something. */
   readonly meters: Readonly<Record<string, number | "measured">>;

@@ -24,7 +24,7 @@ export function meanOrList(word: string, known: readonly string[], what: string)
   const nearest = didYouMean(word, known);
   if (nearest !== null) return nearest;
   if (known.length === 0) return `there are no ${what}`;
-  return known.length <= 16 ? `known ${what}: ${known.join(", ")}` : null;
+  return known.length <= 20 ? `known ${what}: ${known.join(", ")}` : null;
 }
 
 /** Optimal string alignment distance; cost is the product of both lengths. */

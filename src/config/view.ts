@@ -17,6 +17,7 @@ export type PlanPart = Present<GatewayFile["plans"]>[string];
 export type UpstreamPart = GatewayFile["upstreams"][string];
 export type ResourcePart = Present<GatewayFile["resources"]>[string];
 export type RoutePart = GatewayFile["routes"][number];
+export type EndpointRulePart = Present<Present<GatewayFile["endpoints"]>["rules"]>[number];
 
 /** One entry of a section and where it stands. */
 export interface Item<T> {
@@ -41,6 +42,7 @@ export interface View {
   readonly upstreams: readonly Item<UpstreamPart>[];
   readonly resources: readonly Item<ResourcePart>[];
   readonly routes: readonly Item<RoutePart>[];
+  readonly endpointRules: readonly Item<EndpointRulePart>[];
   /** Names that are written in a section, of broken entries too. */
   readonly names: Readonly<
     Record<"roles" | "rates" | "concurrency" | "meters" | "plans" | "upstreams" | "resources", readonly string[]>
@@ -74,6 +76,7 @@ export function viewOf(data: unknown, badPaths: readonly Path[]): View {
     upstreams: pick(["upstreams"]),
     resources: pick(["resources"]),
     routes: routesOf(data, bad),
+    endpointRules: pick(["endpoints", "rules"], true),
     names: {
       roles: namesOf("roles"),
       rates: namesOf("rates"),

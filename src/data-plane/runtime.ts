@@ -3,15 +3,16 @@
  * swapped in one place (`worker.ts`). A request keeps the runtime it began with.
  */
 import type { BlockList } from "node:net";
-import { NOTHING_REQUIRED } from "#config/access-settings.ts";
+import type { RouteRate } from "#config/access-settings.ts";
+import { type BuiltinRoute, builtinRoutesOf } from "#config/builtin-routes.ts";
+import { demandsOn } from "#config/endpoint-rules.ts";
 import type { RouteSettings, Settings } from "#config/settings.ts";
 import { addressSet } from "#core/addresses.ts";
-import { type BuiltinRoute, builtinRoutesOf } from "#config/builtin-routes.ts";
 import { type CounterShape, shapesOf, usageOp } from "#shared/counter-shapes.ts";
 import type { Snapshot } from "#shared/messages.ts";
 import { ROUTE_METRICS_MAX } from "#shared/metrics-table.ts";
 import { type KeyReading, keyReading } from "#data-plane/identity/credentials.ts";
-import { compileRate } from "#data-plane/policy/rates.ts";
+import { type CompiledRate, compileRate } from "#data-plane/policy/rates.ts";
 import { compileConcurrency } from "#data-plane/policy/slots.ts";
 import type { CompiledRoute, RouteLine } from "#data-plane/route/compiled-route.ts";
 import type { RouteMatch } from "#data-plane/route/route-table.ts";
@@ -67,10 +68,7 @@ function compile(
     acceptsKey: route.schemes.includes("key"),
     require: route.require,
     parameters: parametersOf(route.match.path),
-    rates: route.rates.flatMap(({ name, cost }) => {
-      const rate = settings.rates[name];
-      return rate === undefined ? [] : [compileRate(rate, cost, plans)];
-    }),
+    rates: compileRates(route.rates, settings),
     concurrency: route.concurrency.flatMap((name) => {
       const limit = settings.concurrency[name];
       return limit === undefined ? [] : [compileConcurrency(limit, plans)];
@@ -106,16 +104,27 @@ function linesOf(route: RouteSettings, settings: Settings): Pick<CompiledRoute, 
   return { lines: [...constants, ...measured], constants: constants.length, readsAnswer };
 }
 
+function compileRates(rates: readonly RouteRate[], settings: Settings): readonly CompiledRate[] {
+  const plans = Object.values(settings.plans);
+  return rates.flatMap(({ name, cost }) => {
+    const rate = settings.rates[name];
+    return rate === undefined ? [] : [compileRate(rate, cost, plans)];
+  });
+}
+
 function compileBuiltin(route: BuiltinRoute, snapshot: Snapshot, control: UpstreamPool): RouteMatch<CompiledRoute> {
-  const path = snapshot.settings.server.prefix + route.path;
+  const { settings } = snapshot;
+  const path = settings.server.prefix + route.path;
+  const { schemes, require, rates } = demandsOn(route, settings.endpoints.rules);
+  const own = route.permission === null ? [] : [route.permission];
   const compiled: CompiledRoute = {
     name: route.name,
     auth: route.auth,
-    acceptsJwt: true,
-    acceptsKey: true,
-    require: { ...NOTHING_REQUIRED, permissions: route.permission === null ? [] : [route.permission] },
+    acceptsJwt: schemes.includes("jwt"),
+    acceptsKey: schemes.includes("key"),
+    require: { ...require, permissions: [...own, ...require.permissions] },
     parameters: parametersOf(path),
-    rates: [],
+    rates: compileRates(rates, settings),
     concurrency: [],
     lines: [],
     constants: 0,

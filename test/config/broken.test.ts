@@ -250,7 +250,7 @@ routes:
 constructor: {}
 `,
     [
-      '8:1 Unknown key "constructor" (known keys: version, server, store, identity, roles, timeZone, rates, concurrency, meters, plans, upstreams, resources, routes, metering, limitHeaders, errors)',
+      '8:1 Unknown key "constructor" (known keys: version, server, store, identity, roles, timeZone, rates, concurrency, meters, plans, upstreams, resources, routes, endpoints, metering, limitHeaders, errors)',
     ],
   ],
   [

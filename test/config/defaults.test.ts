@@ -97,6 +97,7 @@ test("every default of the smallest file", () => {
         forgets: false,
       },
     ],
+    endpoints: { rules: [] },
     metering: {
       durability: "process",
       onJournalFailure: "refuse",

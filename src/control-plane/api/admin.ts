@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify
 import Type from "typebox";
 import { ADMIN_ROUTES } from "#config/admin-routes.ts";
 import type { Actor } from "#control-plane/audit/acting.ts";
+import { NO_DEMANDS } from "#config/endpoint-rules.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAccountActions } from "./account-actions.ts";
@@ -123,5 +124,6 @@ function operatorActor({ id, ip }: FastifyRequest, isRemote: boolean): Actor {
 
 function operatorAccess({ method, path }: Operation): Access {
   const route = ADMIN_ROUTES.find((one) => one.method === method && one.path === path);
-  return { auth: OPEN_ROUTES.has(path) ? "none" : "operator", permission: route?.permission ?? null };
+  const auth = OPEN_ROUTES.has(path) ? "none" : "operator";
+  return { auth, permission: route?.permission ?? null, name: null, demands: NO_DEMANDS };
 }

@@ -8,6 +8,7 @@ import Type from "typebox";
 import type { Settings } from "#config/settings.ts";
 import { isAdminOperation } from "#config/admin-routes.ts";
 import { builtinRoutesOf } from "#config/builtin-routes.ts";
+import { demandsOn } from "#config/endpoint-rules.ts";
 import type { Access } from "#control-plane/openapi/document.ts";
 import { collectOperations, type Operation } from "#control-plane/openapi/operations.ts";
 import { registerAdminEndpoints } from "./admin.ts";
@@ -101,8 +102,10 @@ function checkServed({ method, routeOptions: { url = "" } }: FastifyRequest, ser
 }
 
 /** Workers route exactly these. */
-function callerAccess({ method, path }: Operation, { server }: Settings): Access | null {
+function callerAccess({ method, path }: Operation, { server, endpoints }: Settings): Access | null {
   const route = builtinRoutesOf(server).find((one) => one.method === method && one.path === path);
   if (route === undefined) return null;
-  return { auth: route.auth === "none" ? "none" : "caller", permission: route.permission };
+  const { name, permission } = route;
+  const auth = route.auth === "none" ? "none" : "caller";
+  return { auth, permission, name, demands: demandsOn(route, endpoints.rules) };
 }

@@ -29,6 +29,8 @@ export function answeredErrors({ operation, access }: ServedOperation): readonly
     ...ANY,
     ...errors,
     ...(access.auth === "caller" ? CALLER : []),
+    ...(access.demands.rates.length > 0 ? (["rate_limited"] as const) : []),
+    ...(access.demands.require.features.length > 0 ? (["feature_not_in_plan"] as const) : []),
     ...(access.auth === "operator" ? (["credentials_invalid"] as const) : []),
     ...(params !== null || names ? (["not_found"] as const) : []),
     ...(takesBody ? (["body_too_large"] as const) : []),

@@ -4,8 +4,10 @@
  * Not here: which codes an operation answers (`answered-errors.ts`), the page (`page.ts`).
  */
 import type { TSchema } from "typebox";
+import type { EndpointDemands } from "#config/endpoint-rules.ts";
 import { ERRORS, type ErrorCode } from "#core/errors.ts";
 import { answeredErrors } from "./answered-errors.ts";
+import { demandWords } from "./demand-words.ts";
 import { NamedSchemas, type Schema } from "./named-schemas.ts";
 import type { Operation } from "./operations.ts";
 
@@ -17,6 +19,10 @@ export interface Access {
   readonly auth: "none" | "caller" | "operator";
   /** What a caller must be permitted; null: nothing. */
   readonly permission: string | null;
+  /** As gateway.yaml and narrowed keys call it; null: they do not. */
+  readonly name: string | null;
+  /** What gateway.yaml asks of callers beside. */
+  readonly demands: EndpointDemands;
 }
 
 export interface ServedOperation {
@@ -61,6 +67,7 @@ export interface ApiOperation {
   readonly requestBody?: { readonly required: boolean; readonly content: ApiContent };
   readonly responses: Readonly<Record<string, ApiResponse>>;
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly "x-tollgate-name"?: string;
   readonly "x-tollgate-permission"?: string;
 }
 
@@ -103,7 +110,8 @@ export function openApiDocument(parts: DocumentParts): ApiDocument {
 
 function apiOperation(served: ServedOperation, parts: DocumentParts, named: NamedSchemas): ApiOperation {
   const { operation, access } = served;
-  const { permission } = access;
+  const { permission, name } = access;
+  const words = demandWords(access);
   const parameters = [
     ...parametersOf(operation.params, "path", named),
     ...parametersOf(operation.querystring, "query", named),
@@ -113,21 +121,15 @@ function apiOperation(served: ServedOperation, parts: DocumentParts, named: Name
   return {
     operationId: operation.id,
     summary: operation.summary,
-    ...(permission === null ? {} : { description: permissionWords(access.auth, permission) }),
+    ...(words === "" ? {} : { description: words }),
     tags: [operation.tag],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(bodies.length === 0 ? {} : { requestBody: { required: operation.bodyRequired, content } }),
     responses: { ...answersOf(operation, named), ...errorsOf(served, parts) },
     security: securityOf(access, parts.keyHeaders),
+    ...(name === null ? {} : { "x-tollgate-name": name }),
     ...(permission === null ? {} : { "x-tollgate-permission": permission }),
   };
-}
-
-/** Whoever has the admin token needs none. */
-function permissionWords(auth: Access["auth"], permission: string): string {
-  return auth === "operator"
-    ? `On the traffic listener (\`server.adminOnListen\`) it needs the permission \`${permission}\`.`
-    : `Needs the permission \`${permission}\`.`;
 }
 
 function parametersOf(schema: TSchema | null, place: "path" | "query", named: NamedSchemas): readonly ApiParameter[] {

@@ -85,7 +85,7 @@ export function principalOfToken(
     user: user?.externalId ?? null,
     roles,
     permissions: [...permissionsOf(roles, settings), ...permissions],
-    scopes: listClaim(token.payload, claims.scopes),
+    scopes: claims.scopes === null ? null : listClaim(token.payload, claims.scopes),
     keyId: null,
     retiresAtMs: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),

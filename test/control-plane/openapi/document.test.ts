@@ -2,6 +2,7 @@
 import Type from "typebox";
 import { expect, test } from "vitest";
 import { openApiDocument, type ServedOperation } from "#control-plane/openapi/document.ts";
+import { NO_DEMANDS } from "#config/endpoint-rules.ts";
 import type { Operation } from "#control-plane/openapi/operations.ts";
 
 const Thing = Type.Object({ id: Type.String(), of: Type.Optional(Type.Array(Type.String())) }, { title: "Thing" });
@@ -40,12 +41,13 @@ function documentOf(operations: readonly ServedOperation[], errorFormat: "proble
   });
 }
 
-const caller = { auth: "caller", permission: "tollgate:things:read" } as const;
+const unruled = { name: null, demands: NO_DEMANDS } as const;
+const caller = { auth: "caller", permission: "tollgate:things:read", ...unruled } as const;
 
 test("parameters, bodies, answers and names of schemas are as the endpoint has them", () => {
   const { paths, components, servers } = documentOf([
     { operation: GET, access: caller },
-    { operation: POST, access: { auth: "operator", permission: null } },
+    { operation: POST, access: { auth: "operator", permission: null, ...unruled } },
   ]);
   expect(servers).toEqual([{ url: "/_t" }]);
   const { get, post } = paths["/things/{id}"] ?? {};
@@ -67,7 +69,7 @@ test("parameters, bodies, answers and names of schemas are as the endpoint has t
 test("who may call it, and by which permission", () => {
   const { paths, components } = documentOf([
     { operation: GET, access: caller },
-    { operation: POST, access: { auth: "none", permission: null } },
+    { operation: POST, access: { auth: "none", permission: null, ...unruled } },
   ]);
   const { get, post } = paths["/things/{id}"] ?? {};
   expect(get).toMatchObject({
