@@ -13,7 +13,7 @@ import { createTable } from "#shared/shared-table.ts";
 import { CreditGrants } from "#control-plane/credits/grants.ts";
 import { PlanCredits } from "#control-plane/credits/plan-credits.ts";
 import { AuditLog } from "#control-plane/audit/audit-log.ts";
-import { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
+import { AccountBulk } from "#control-plane/bulk/account-bulk.ts";
 import { AccountLife } from "#control-plane/accounts/account-life.ts";
 import { AccountList } from "#control-plane/accounts/account-list.ts";
 import { AccountStats } from "#control-plane/accounts/account-stats.ts";

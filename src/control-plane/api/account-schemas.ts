@@ -3,6 +3,7 @@ import Type from "typebox";
 import { ACCOUNT_SORTS } from "#control-plane/accounts/account-list.ts";
 import { UsageAnswer } from "./billing-answers.ts";
 import { GrantBody } from "./billing-schemas.ts";
+import { bulkIds, bulkTerms, reason } from "./bulk.ts";
 import { IdParams, name, nullable, pageOf, Page, strict, Time, time, word } from "./schemas.ts";
 
 /** As `accountView` makes it. */
@@ -49,7 +50,6 @@ const state = Type.Enum(["active", "suspended", "deleted"]);
 const duration = Type.String({ pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$" });
 const email = Type.String({ maxLength: 254, pattern: "^[^\\s@\\u0000-\\u001f]+@[^\\s@\\u0000-\\u001f]+$" });
 const plan = Type.Union([word, Type.Null()]);
-const reason = Type.String({ minLength: 1, maxLength: 500 });
 
 /** What accounts are chosen by. */
 const accountFilter = {
@@ -130,19 +130,9 @@ export const ReasonBody = Type.Object({ reason: Type.Optional(reason) }, strict)
 
 const BULK_ACTIONS = ["suspend", "activate", "delete", "setPlan", "extendTrial", "grantCredits"] as const;
 
-/** Accounts in one go, unless more are asked for; and the most there can be. */
-const BULK_MAX = 10_000;
-const BULK_MAX_MAX = 100_000;
-
-export const BulkBody = Type.Object(
+export const AccountBulkBody = Type.Object(
   {
-    filter: Type.Object(
-      {
-        ...accountFilter,
-        ids: Type.Optional(Type.Array(IdParams.properties.id, { minItems: 1, maxItems: 10_000, uniqueItems: true })),
-      },
-      strict,
-    ),
+    filter: Type.Object({ ...accountFilter, ids: Type.Optional(bulkIds) }, strict),
     action: Type.Enum([...BULK_ACTIONS]),
     /** Of setPlan. */
     plan: Type.Optional(plan),
@@ -150,19 +140,7 @@ export const BulkBody = Type.Object(
     extendTrial: Type.Optional(duration),
     /** Of grantCredits. */
     credits: Type.Optional(GrantBody),
-    reason: Type.Optional(reason),
-    dryRun: Type.Boolean({ default: true }),
-    /** What a dry run said in `matched`. */
-    expected: Type.Optional(Type.Integer({ minimum: 0 })),
-    max: Type.Integer({ minimum: 1, maximum: BULK_MAX_MAX, default: BULK_MAX }),
+    ...bulkTerms,
   },
   strict,
 );
-
-export const BulkAnswer = Type.Object({
-  matched: Type.Integer(),
-  changed: Type.Integer(),
-  dryRun: Type.Boolean(),
-  /** Ids of the first that change. */
-  sample: Type.Array(Type.String()),
-});

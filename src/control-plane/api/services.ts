@@ -1,7 +1,7 @@
 /** What the endpoints work with. Main thread. */
 import type { Logger } from "pino";
 import type { Settings } from "#config/settings.ts";
-import type { AccountBulk } from "#control-plane/accounts/account-bulk.ts";
+import type { AccountBulk } from "#control-plane/bulk/account-bulk.ts";
 import type { AccountLife } from "#control-plane/accounts/account-life.ts";
 import type { AccountList } from "#control-plane/accounts/account-list.ts";
 import type { RateClears } from "#control-plane/accounts/rate-clears.ts";
