@@ -46,11 +46,12 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
   const app = plain.withTypeProvider<TypeBoxTypeProvider>();
   const { users, members, sessions } = services;
   app.get("/admin/users", listAll, async (request) => {
-    const { limit, cursor, account: id, ...filter } = request.query;
+    const { limit, cursor, account: id, sort, search, state } = request.query;
     const account = id === undefined ? undefined : (await accountOr404(services, id)).id;
-    const { sort } = filter;
+    const filter = { search, account, states: state === undefined ? undefined : [state] };
     const [value, last] = cursor === undefined ? [null, ""] : placeIn(cursor, sort);
-    const page = await users.list({ ...filter, account }, limit + 1, value === null ? null : { value, id: last });
+    const after = value === null ? null : { value, id: last };
+    const page = await users.list({ filter, sort, count: limit + 1, after });
     return pageView(page, limit, userView, (user) => cursorOf([sort, placeOf(user, sort), user.id]));
   });
   app.post("/admin/users", create, async (request, reply) => {

@@ -8,7 +8,7 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
 import type { User } from "./user.ts";
-import { revokeOwnInvitations } from "./user-removal.ts";
+import { UserRemoval } from "./user-removal.ts";
 
 export interface Member {
   /** `accounts.id`, and the id the operator's own systems know. */
@@ -46,9 +46,11 @@ export interface MembersParts {
 
 export class Members {
   readonly #parts: MembersParts;
+  readonly #removal: UserRemoval;
 
   constructor(parts: MembersParts) {
     this.#parts = parts;
+    this.#removal = new UserRemoval(parts.db);
   }
 
   /** A page in the order they came, behind that place. */
@@ -130,9 +132,9 @@ export class Members {
       rules?.permit(before);
       const set = { removed_ms: wallMs() };
       await trx.updateTable("members").set(set).where("account", "=", account).where("user", "=", user).execute();
-      await revokeOwnInvitations(trx, audit, before);
+      const invitations = this.#removal.revokeInvitationsWithin(account, before.externalUser);
       const deed = { action: "member.removed", target: user, account, after: null };
-      await audit.write(trx, { ...deed, before: { user, roles: before.roles } });
+      await audit.writeAll(trx, [...invitations, { ...deed, before: { user, roles: before.roles } }]);
       await keepManager(trx, before, rules?.manages ?? null);
       return before;
     });

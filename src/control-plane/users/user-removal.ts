@@ -1,61 +1,76 @@
-/** What goes with a user who is deleted. Main thread; within one transaction of the caller's, who announces. */
-import { type RawBuilder, sql } from "kysely";
+/**
+ * Deleting users, for good: what goes with them. Main thread; within a transaction of the caller, who writes the deeds down and announces.
+ * The row stays, and with it the external id: it is not given again.
+ */
+import type { Statement } from "better-sqlite3";
 import { wallMs } from "#core/clock.ts";
-import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
-import type { Database } from "#control-plane/store/database.ts";
+import type { Deed } from "#control-plane/audit/audit-log.ts";
+import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
-import { toUser, type User } from "./user.ts";
+import type { User } from "./user.ts";
 
-export interface RemovedUser {
-  readonly user: User;
+interface Removed {
+  readonly deeds: readonly Deed[];
   /** Keys that were revoked. */
   readonly keys: readonly string[];
 }
 
-/** null: there is no such user. */
-export async function removeUser(trx: Database, audit: AuditLog, id: string): Promise<RemovedUser | null> {
-  const row = await trx.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
-  if (row === undefined) return null;
-  const user = toUser(row);
-  if (user.state === "deleted") return { user, keys: [] };
-  await trx.updateTable("users").set({ state: "deleted", email: null }).where("id", "=", id).execute();
-  const before = { state: user.state, email: user.email };
-  const deed = { action: "user.deleted", target: id, account: null, before };
-  await audit.write(trx, { ...deed, after: { state: "deleted", email: null } });
-  await leaveAll(trx, audit, user);
-  await revokeInvitations(
-    trx,
-    audit,
-    sql`created_by = ${user.externalId} OR created_by IN (${madeBy(user.externalId)})`,
-  );
-  return { user: { ...user, state: "deleted", email: null }, keys: await revokeKeys(trx, audit, user.externalId) };
+interface Creator {
+  /** `users.external_id`. */
+  readonly creator: string;
+  readonly now: number;
 }
 
-async function leaveAll(trx: Database, audit: AuditLog, { id }: User): Promise<void> {
-  const open = trx.selectFrom("members").select(["account", "roles"]).where("user", "=", id);
-  const left = await open.where("removed_ms", "is", null).execute();
-  await trx.updateTable("members").set({ removed_ms: wallMs() }).where("user", "=", id).execute();
-  for (const { account, roles } of left) {
-    const before = { user: id, roles: JSON.parse(roles) };
-    await audit.write(trx, { action: "member.removed", target: id, account, before, after: null });
+/** Ids of keys the user made, and of those that these made, and so on. */
+const MADE_BY = `WITH RECURSIVE made (id) AS (
+    SELECT id FROM api_keys WHERE created_by = @creator
+    UNION SELECT k.id FROM made JOIN api_keys k ON k.created_by = made.id
+  ) SELECT id FROM made`;
+
+const REVOKE_INVITATIONS = `UPDATE invitations SET revoked_ms = @now
+  WHERE accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > @now AND`;
+const INVITATION = "RETURNING id, account, email, roles";
+
+export class UserRemoval {
+  readonly #delete: Statement<unknown[]>;
+  readonly #leave: Statement<unknown[], { readonly account: string; readonly roles: string }>;
+  readonly #revokeInvitations: Statement<Creator[], RevokedInvitation>;
+  readonly #revokeOwnInvitations: Statement<unknown[], RevokedInvitation>;
+  readonly #revokeKeys: Statement<Creator[], { readonly id: string; readonly account: string }>;
+
+  constructor(db: Database) {
+    const connection = connectionOf(db);
+    this.#delete = connection.prepare("UPDATE users SET state = 'deleted', email = NULL WHERE id = ?");
+    this.#leave = connection.prepare(
+      "UPDATE members SET removed_ms = ? WHERE user = ? AND removed_ms IS NULL RETURNING account, roles",
+    );
+    this.#revokeInvitations = connection.prepare(
+      `${REVOKE_INVITATIONS} (created_by = @creator OR created_by IN (${MADE_BY})) ${INVITATION}`,
+    );
+    this.#revokeOwnInvitations = connection.prepare(
+      `${REVOKE_INVITATIONS} created_by = @externalUser AND account = @account ${INVITATION}`,
+    );
+    this.#revokeKeys = connection.prepare(
+      `UPDATE api_keys SET revoked_at = @now WHERE revoked_at IS NULL AND id IN (${MADE_BY}) RETURNING id, account_id AS account`,
+    );
   }
-}
 
-/** Open invitations of a member to the account they leave: whoever is out lets nobody in. */
-export async function revokeOwnInvitations(
-  trx: Database,
-  audit: AuditLog,
-  { account, externalUser }: { readonly account: string; readonly externalUser: string },
-): Promise<void> {
-  await revokeInvitations(trx, audit, sql`created_by = ${externalUser} AND account = ${account}`);
-}
+  /** The user is not deleted yet. `reason` is for the audit log alone. */
+  removeWithin({ id, externalId, state, email }: User, reason: string | null): Removed {
+    const now = wallMs();
+    this.#delete.run(id);
+    const after = { state: "deleted", email: null, ...(reason === null ? {} : { reason }) };
+    const deed = { action: "user.deleted", target: id, account: null, before: { state, email }, after };
+    const left = this.#leave.all(now, id).map(({ account, roles }) => removal(id, account, roles));
+    const invitations = this.#revokeInvitations.all({ creator: externalId, now }).map(invitationRevoked);
+    const keys = this.#revokeKeys.all({ creator: externalId, now });
+    return { deeds: [deed, ...left, ...invitations, ...keys.map(revocation)], keys: keys.map((key) => key.id) };
+  }
 
-async function revokeInvitations(trx: Database, audit: AuditLog, which: RawBuilder<unknown>): Promise<void> {
-  const nowMs = wallMs();
-  const { rows } = await sql<RevokedInvitation>`UPDATE invitations SET revoked_ms = ${nowMs}
-    WHERE accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ${nowMs} AND (${which})
-    RETURNING id, account, email, roles`.execute(trx);
-  await audit.writeAll(trx, rows.map(invitationRevoked));
+  /** Open invitations of a member to the account they leave: whoever is out lets nobody in. */
+  revokeInvitationsWithin(account: string, externalUser: string): readonly Deed[] {
+    return this.#revokeOwnInvitations.all({ account, externalUser, now: wallMs() }).map(invitationRevoked);
+  }
 }
 
 export interface RevokedInvitation {
@@ -72,22 +87,10 @@ export function invitationRevoked({ id, account, email, roles }: RevokedInvitati
   return { action: "invitation.revoked", target: id, account, before, after: null };
 }
 
-/** Ids of keys the user made, and of those that these made, and so on. */
-function madeBy(creator: string) {
-  return sql`WITH RECURSIVE made (id) AS (
-      SELECT id FROM api_keys WHERE created_by = ${creator}
-      UNION SELECT k.id FROM api_keys k JOIN made ON k.created_by = made.id
-    ) SELECT id FROM made`;
+function removal(user: string, account: string, roles: string): Deed {
+  return { action: "member.removed", target: user, account, before: { user, roles: listOf(roles) }, after: null };
 }
 
-async function revokeKeys(trx: Database, audit: AuditLog, creator: string): Promise<readonly string[]> {
-  const { rows } = await sql<{ readonly id: string; readonly account: string }>`
-    SELECT id, account_id AS account FROM api_keys
-    WHERE revoked_at IS NULL AND id IN (${madeBy(creator)})`.execute(trx);
-  const deed = { action: "key.revoked", before: { revoked: false }, after: { revoked: true } };
-  for (const { id, account } of rows) {
-    await trx.updateTable("api_keys").set({ revoked_at: wallMs() }).where("id", "=", id).execute();
-    await audit.write(trx, { ...deed, target: id, account });
-  }
-  return rows.map(({ id }) => id);
+function revocation({ id, account }: { readonly id: string; readonly account: string }): Deed {
+  return { action: "key.revoked", target: id, account, before: { revoked: false }, after: { revoked: true } };
 }

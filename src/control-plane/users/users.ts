@@ -6,8 +6,9 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { toUser, type User } from "./user.ts";
-import { listUsers, type UserFilter, type UserPlace } from "./user-list.ts";
-import { removeUser } from "./user-removal.ts";
+import { type UserChange, UserWriter } from "./user-change.ts";
+import { listUsers, type UserPage } from "./user-list.ts";
+import { UserRemoval } from "./user-removal.ts";
 
 export interface NewUser {
   readonly externalId: string;
@@ -16,33 +17,25 @@ export interface NewUser {
   readonly name: string | null;
 }
 
-export interface UserChange {
-  readonly name?: string | null;
-  /** In lower case. */
-  readonly email?: string | null;
-  readonly state?: "active" | "suspended";
-  /** Tokens issued up to then are refused; milliseconds since 1970. null: none are. */
-  readonly notBeforeMs?: number | null;
-}
-
 export interface UsersParts {
   readonly db: Database;
   readonly audit: AuditLog;
   readonly announce: Announce;
 }
 
-const COLUMNS = { name: "name", email: "email", state: "state", notBeforeMs: "not_before_ms" } as const;
-
 export class Users {
   readonly #parts: UsersParts;
+  readonly #writer: UserWriter;
+  readonly #removal: UserRemoval;
 
   constructor(parts: UsersParts) {
     this.#parts = parts;
+    this.#writer = new UserWriter(parts.db);
+    this.#removal = new UserRemoval(parts.db);
   }
 
-  async byId(id: string): Promise<User | null> {
-    const row = await this.#parts.db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
-    return row === undefined ? null : toUser(row);
+  byId(id: string): Promise<User | null> {
+    return findUser(this.#parts.db, id);
   }
 
   async byExternalId(externalId: string): Promise<User | null> {
@@ -56,9 +49,8 @@ export class Users {
     return (await this.byId(idOrExternalId)) ?? (await this.byExternalId(idOrExternalId));
   }
 
-  /** A page behind that place; null: the first. */
-  list(filter: UserFilter, count: number, after: UserPlace | null): Promise<readonly User[]> {
-    return listUsers(this.#parts.db, filter, count, after);
+  list(page: UserPage): Promise<readonly User[]> {
+    return listUsers(this.#parts.db, page);
   }
 
   /** Throws `ConflictError` when the external id or the e-mail is taken. */
@@ -71,7 +63,7 @@ export class Users {
   async createIn(trx: Database, { externalId, email, name }: NewUser): Promise<User> {
     const known = await trx.selectFrom("users").select("id").where("external_id", "=", externalId).executeTakeFirst();
     if (known !== undefined) throw new ConflictError(`A user with the external id ${externalId} exists`);
-    await refuseTaken(trx, email, null);
+    this.#writer.refuseTaken(email, null);
     const id = newId("user");
     const row = { external_id: externalId, email, name, state: "active" as const, created_ms: wallMs() };
     await trx
@@ -93,18 +85,12 @@ export class Users {
 
   /** As `change`, in a transaction of the caller's, who announces. */
   async #store(trx: Database, id: string, wanted: UserChange): Promise<User | null> {
-    const row = await trx.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
-    if (row === undefined || row.state === "deleted") return null;
-    const user = toUser(row);
-    const names = membersOf(COLUMNS).filter((name) => wanted[name] !== undefined && wanted[name] !== user[name]);
-    if (names.length === 0) return user;
-    if (names.includes("email")) await refuseTaken(trx, wanted.email ?? null, id);
-    const set = Object.fromEntries(names.map((name) => [COLUMNS[name], wanted[name]]));
-    await trx.updateTable("users").set(set).where("id", "=", id).execute();
-    const of = (values: UserChange) => Object.fromEntries(names.map((name) => [name, values[name]]));
-    const deed = { action: actionOf(wanted, names), target: id, account: null };
-    await this.#parts.audit.write(trx, { ...deed, before: of(user as UserChange), after: of(wanted) });
-    return { ...user, ...of(wanted) };
+    const user = await findUser(trx, id);
+    if (user === null || user.state === "deleted") return null;
+    const changed = this.#writer.apply(user, wanted);
+    if (changed === null) return user;
+    await this.#parts.audit.write(trx, changed.deed);
+    return changed.user;
   }
 
   /**
@@ -113,28 +99,21 @@ export class Users {
    */
   async remove(id: string): Promise<User | null> {
     const { db, audit, announce } = this.#parts;
-    const removed = await db.transaction().execute((trx) => removeUser(trx, audit, id));
-    if (removed === null) return null;
-    const { user, keys } = removed;
-    await announce({ kind: "user", id, externalId: user.externalId });
-    for (const key of keys) await announce({ kind: "key", id: key });
+    const keys: string[] = [];
+    const user = await db.transaction().execute(async (trx) => {
+      const found = await findUser(trx, id);
+      if (found === null || found.state === "deleted") return found;
+      const removed = this.#removal.removeWithin(found, null);
+      keys.push(...removed.keys);
+      await audit.writeAll(trx, removed.deeds);
+      return { ...found, state: "deleted" as const, email: null };
+    });
+    if (user !== null) await announce({ kind: "batch", accounts: [], keys, users: [user.externalId] });
     return user;
   }
 }
 
-async function refuseTaken(trx: Database, email: string | null, exceptOf: string | null): Promise<void> {
-  if (email === null) return;
-  const holder = await trx.selectFrom("users").select("id").where("email", "=", email).executeTakeFirst();
-  if (holder !== undefined && holder.id !== exceptOf) throw new ConflictError("Another user has this e-mail");
-}
-
-/** The weightiest of what changes. */
-function actionOf({ state }: UserChange, names: readonly string[]): string {
-  if (names.includes("state")) return state === "suspended" ? "user.suspended" : "user.activated";
-  return names.includes("notBeforeMs") ? "user.cut_off_changed" : "user.updated";
-}
-
-function membersOf<T extends object>(object: T): readonly (keyof T)[] {
-  // The keys of a const object are exactly its key type.
-  return Object.keys(object) as (keyof T)[];
+async function findUser(db: Database, id: string): Promise<User | null> {
+  const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  return row === undefined ? null : toUser(row);
 }
