@@ -1,9 +1,10 @@
-/** `tollgate users …` */
+/** `tollgate users …`, but for `bulk` (`users-bulk.ts`). */
 import type { Command } from "commander";
 import type { Json, Method } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
 import { type CommonOptions, print, table, withCommonOptions } from "./context.ts";
 import { addImport } from "./import.ts";
+import { addUsersBulk } from "./users-bulk.ts";
 
 interface ListOptions extends CommonOptions {
   readonly search?: string;
@@ -40,6 +41,7 @@ export function addUsers(program: Command): void {
     });
   addChanges(users);
   addImpersonate(users);
+  addUsersBulk(users);
   addImport(users, "users", "external_id, email, name, account, roles");
 }
 

@@ -45,6 +45,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("keys.revoke", "DELETE", "/admin/keys/{id}", "keys:revoke"),
   on("users.list", "GET", "/admin/users", "users:list"),
   on("users.create", "POST", "/admin/users", "users:create"),
+  on("users.bulk", "POST", "/admin/users/bulk", "users:bulk"),
   on("users.show", "GET", "/admin/users/{id}", "users:read"),
   on("users.update", "PATCH", "/admin/users/{id}", "users:update"),
   on("users.delete", "DELETE", "/admin/users/{id}", "users:delete"),

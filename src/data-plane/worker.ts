@@ -10,7 +10,7 @@ import type { LimitSettings, ServerSettings } from "#config/settings.ts";
 import type { Refusal } from "#core/errors.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { InFlight } from "#shared/in-flight-table.ts";
-import type { FromWorker, ToWorker, WorkerStart } from "#shared/messages.ts";
+import type { FromWorker, Invalidation, ToWorker, WorkerStart } from "#shared/messages.ts";
 import { WorkerMetrics } from "#shared/metrics-table.ts";
 import { RateTable } from "#shared/rate-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
@@ -128,8 +128,8 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         post({ type: "done", seq: message.seq });
         break;
       case "invalidate":
-        // Who revokes the sessions of a user has to know of all.
-        if (message.what.kind === "user") sightings.flush();
+        // Who revokes the sessions of a user, or of many, has to know of all.
+        if (message.what.kind === "user" || isOfUsers(message.what)) sightings.flush();
         if (message.what.kind === "resource" || message.what.kind === "resources") registry.invalidate(message.what);
         else {
           directory.invalidate(message.what);
@@ -151,6 +151,10 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         break;
     }
   };
+}
+
+function isOfUsers(what: Invalidation): boolean {
+  return what.kind === "batch" && what.users !== undefined;
 }
 
 /** Resolves with the port. */

@@ -84,7 +84,7 @@ export type Invalidation =
   | { readonly kind: "key"; readonly id: string }
   | { readonly kind: "account"; readonly id: string; readonly externalId: string | null }
   | { readonly kind: "user"; readonly id: string; readonly externalId: string }
-  /** Many at once, by their ids; users by their external ones. */
+  /** Many at once, by their ids; users by their external ones. With users (none will do), workers tell first whom they have seen. */
   | {
       readonly kind: "batch";
       readonly accounts: readonly string[];

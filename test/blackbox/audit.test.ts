@@ -222,6 +222,11 @@ const CHANGES: Readonly<
     return ["secrets.rotated", text(body, "sealing")];
   },
   "POST /admin/users": async () => ["user.created", await madeUser()],
+  "POST /admin/users/bulk": async () => {
+    const wish = { filter: { ids: [await madeUser()] }, action: "suspend" };
+    await operator.call("POST", "/admin/users/bulk", { ...wish, dryRun: false, expected: 1 });
+    return ["users.bulk", "users"];
+  },
   "PATCH /admin/users/{id}": async () => {
     const id = await madeUser();
     await operator.call("PATCH", `/admin/users/${id}`, { state: "suspended" });

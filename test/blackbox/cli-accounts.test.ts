@@ -100,6 +100,15 @@ describe.each(PLACES)("%s", (_place, file) => {
     expect(await run("keys", "create")).toMatchObject({ code: 2 });
   });
 
+  test("many users are changed only when it is asked for", async () => {
+    await json("users", "create", "crew-1");
+    const wish = ["users", "bulk", "suspend", "--search", "crew-", "--user", "crew-1"] as const;
+    expect((await run(...wish)).stdout).toContain("1 users match, 1 would change (--apply does it)");
+    expect(await json(...wish, "--apply", "--reason", "Test")).toMatchObject({ matched: 1, changed: 1, dryRun: false });
+    expect(await json("users", "bulk", "activate", "--state", "suspended")).toMatchObject({ matched: 1, dryRun: true });
+    expect((await run("users", "bulk", "delete")).stderr).toContain("Say which users");
+  });
+
   test("stats tell of all", async () => {
     const answer = await run("stats");
     expect([answer.code, answer.stderr]).toEqual([0, ""]);

@@ -25,6 +25,13 @@ export const USER_CALLS: Calls = {
     { status: 200, params: { id: await fresh(world) } },
     { status: 200, params: { id: world.seen.user } },
   ],
+  changeUsers: async (world) => {
+    const ids = [await fresh(world)];
+    return [
+      { status: 200, body: { filter: { ids }, action: "revokeSessions" } },
+      { status: 200, body: { filter: { search: "fresh-", ids }, action: "suspend", dryRun: false, expected: 1 } },
+    ];
+  },
   updateUser: async (world) => [
     { status: 200, params: { id: await fresh(world) }, body: { name: "Other", state: "suspended" } },
     {

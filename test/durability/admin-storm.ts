@@ -97,12 +97,14 @@ export class Storm {
   #ofUser(): Wish {
     const random = this.#random;
     const path = `/admin/users/${random.pick(USERS)}`;
+    const bulk = { filter: { ids: USERS }, dryRun: false, expected: USERS.length };
     return random.pick<Wish>([
       ["PATCH", path, { state: random.pick(["active", "suspended"]) }],
       // Fewer addresses than users: some are taken.
       ["PATCH", path, { email: `u${random.between(1, 2)}@x.test`, name: `U ${random.between(1, 9)}` }],
       ["PATCH", path, { email: null }],
       ["DELETE", `${path}/sessions`],
+      ["POST", "/admin/users/bulk", { ...bulk, action: random.pick(["suspend", "activate", "revokeSessions"]) }],
       [
         "POST",
         "/admin/users",

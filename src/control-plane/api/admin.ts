@@ -37,6 +37,7 @@ import { registerUserSessions } from "./sessions-admin.ts";
 import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
 import { registerUsage } from "./usage-admin.ts";
 import { registerUsers } from "./users-admin.ts";
+import { registerUserBulk } from "./users-bulk.ts";
 
 /** Served without the admin token; whatever is added needs it. */
 const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/metrics", "/openapi.json", "/docs"]);
@@ -102,6 +103,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerAdminKeys(app, services);
   registerKeyImport(app, services);
   registerUsers(app, services);
+  registerUserBulk(app, services);
   registerUserSessions(app, services);
   registerAccountMembers(app, services);
   registerImpersonation(app, services);

@@ -1,5 +1,6 @@
 /** Shapes of users, their memberships and sessions: in what is asked, and in answers as `user-views.ts` makes them. Main thread. */
 import Type from "typebox";
+import { bulkIds, bulkTerms } from "./bulk.ts";
 import { OwnLimitsAnswer } from "./own-limits.ts";
 import { name, nullable, Page, pageOf, strict, Time } from "./schemas.ts";
 
@@ -66,14 +67,24 @@ export const UserDetail = Type.Object(
 export const SessionList = pageOf(SessionAnswer);
 export const Revoked = Type.Object({ revoked: Type.Integer() });
 
+/** What users are chosen by. */
+const userFilter = {
+  /** A part of e-mail, name or external id. */
+  search: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  state: Type.Optional(Type.Enum([...USER_STATES])),
+  account: Type.Optional(identifier),
+};
+
 export const UserPage = Type.Object(
+  { ...Page.properties, ...userFilter, sort: Type.Enum(["created", "seen"], { default: "created" }) },
+  strict,
+);
+
+export const UserBulkBody = Type.Object(
   {
-    ...Page.properties,
-    /** A part of e-mail, name or external id. */
-    search: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-    state: Type.Optional(Type.Enum([...USER_STATES])),
-    account: Type.Optional(identifier),
-    sort: Type.Enum(["created", "seen"], { default: "created" }),
+    filter: Type.Object({ ...userFilter, ids: Type.Optional(bulkIds) }, strict),
+    action: Type.Enum(["suspend", "activate", "delete", "revokeSessions"]),
+    ...bulkTerms,
   },
   strict,
 );

@@ -2,11 +2,12 @@
  * Sessions of users, as their tokens were seen: listed, and refused one by one or all up to now. Main thread.
  * Workers tell of them in batches (`accounts/last-seen.ts`); what is refused is in the user's record, which workers keep.
  */
+import type { Statement } from "better-sqlite3";
 import { type Selectable, sql } from "kysely";
 import { rfc3339, wallMs } from "#core/clock.ts";
-import type { AuditLog } from "#control-plane/audit/audit-log.ts";
+import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
-import type { Database } from "#control-plane/store/database.ts";
+import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import type { SessionsTable } from "#control-plane/store/identity-tables.ts";
 import type { User } from "./user.ts";
 
@@ -39,16 +40,38 @@ export interface SessionsParts {
   readonly settled: () => Promise<void>;
 }
 
+type Row = Selectable<SessionsTable>;
+
+/** Those whose tokens are let in; the cut-off as `token-user.ts` compares. A division of whole numbers is whole. */
+const LIVE = `FROM sessions WHERE user = @user AND denied_ms IS NULL AND expires_ms > @now
+  AND coalesce(issued_ms, 0) / 1000 * 1000 > @cutOff`;
+
+interface LiveAsk {
+  readonly user: string;
+  readonly now: number;
+  readonly cutOff: number;
+}
+
 export class Sessions {
   readonly #parts: SessionsParts;
+  readonly #list: Statement<LiveAsk[], Row>;
+  readonly #one: Statement<(LiveAsk & { readonly id: string })[], Row>;
+  readonly #tally: Statement<LiveAsk[], { readonly count: number; readonly latest: number | null }>;
+  readonly #cutOff: Statement<unknown[]>;
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
+    const connection = connectionOf(parts.db);
+    this.#list = connection.prepare(`SELECT * ${LIVE} ORDER BY seen_ms DESC, id LIMIT ${LISTED_MAX}`);
+    this.#one = connection.prepare(`SELECT * ${LIVE} AND id = @id`);
+    this.#tally = connection.prepare(`SELECT count(*) AS count, max(issued_ms) AS latest ${LIVE}`);
+    this.#cutOff = connection.prepare("UPDATE users SET not_before_ms = ? WHERE id = ?");
   }
 
   /** Those whose tokens are let in, the thousand seen last; what was seen within the last second may be missing. */
-  async live(user: User): Promise<readonly Session[]> {
-    return (await live(this.#parts.db, user).selectAll().limit(LISTED_MAX).execute()).map(toSession);
+  live(user: User): Promise<readonly Session[]> {
+    // With the connection to itself: in the midst of another's transaction it would see what may be taken back.
+    return this.#parts.db.connection().execute(async () => this.#list.all(liveOf(user)).map(toSession));
   }
 
   /**
@@ -59,18 +82,28 @@ export class Sessions {
     await this.#hear(user);
     const { db, audit } = this.#parts;
     const revoked = await db.transaction().execute(async (trx) => {
-      const { count, latest } = await live(trx, user)
-        .clearOrderBy()
-        .select(({ fn }) => [fn.countAll<number>().as("count"), fn.max("issued_ms").as("latest")])
-        .executeTakeFirstOrThrow();
-      const notBeforeMs = Math.max(wallMs(), user.notBeforeMs ?? 0, latest ?? 0);
-      await trx.updateTable("users").set({ not_before_ms: notBeforeMs }).where("id", "=", user.id).execute();
-      const deed = { action: "user.sessions_revoked", target: user.id, account: null, before: null };
-      await audit.write(trx, { ...deed, after: { revoked: count, notBefore: rfc3339(notBeforeMs) } });
+      const { count, deed } = this.revokeWithin(user, null);
+      await audit.write(trx, deed);
       return count;
     });
     await this.#announce(user);
     return revoked;
+  }
+
+  /** As `revokeAll`, within a transaction of the caller, who has heard of all (`hearAll`), writes the deed down and announces. */
+  revokeWithin(user: User, reason: string | null): { readonly count: number; readonly deed: Deed } {
+    const { count, latest } = this.#tally.get(liveOf(user)) ?? { count: 0, latest: null };
+    const notBeforeMs = Math.max(wallMs(), user.notBeforeMs ?? 0, latest ?? 0);
+    this.#cutOff.run(notBeforeMs, user.id);
+    const after = { revoked: count, notBefore: rfc3339(notBeforeMs), ...(reason === null ? {} : { reason }) };
+    const deed = { action: "user.sessions_revoked", target: user.id, account: null, before: null, after };
+    return { count, deed };
+  }
+
+  /** Resolves when all is written down that workers have seen, of whomever. */
+  async hearAll(): Promise<void> {
+    await this.#parts.announce({ kind: "batch", accounts: [], keys: [], users: [] });
+    await this.#parts.settled();
   }
 
   /** Refuses the tokens of one session. false: it was not seen, or is over. */
@@ -78,7 +111,7 @@ export class Sessions {
     await this.#hear(user);
     const { db, audit } = this.#parts;
     const found = await db.transaction().execute(async (trx) => {
-      const row = await live(trx, user).selectAll().where("id", "=", id).executeTakeFirst();
+      const row = this.#one.get({ ...liveOf(user), id });
       if (row === undefined) return false;
       const nowMs = wallMs();
       const untilMs = row.renewable === 1 ? Math.max(row.expires_ms, nowMs + LOGIN_DENIED_MS) : row.expires_ms;
@@ -128,18 +161,8 @@ export class Sessions {
   }
 }
 
-function live(db: Database, { id, notBeforeMs }: User) {
-  return (
-    db
-      .selectFrom("sessions")
-      .where("user", "=", id)
-      .where("denied_ms", "is", null)
-      .where("expires_ms", ">", wallMs())
-      // As `token-user.ts` compares; a division of whole numbers is whole.
-      .where(sql<boolean>`coalesce(issued_ms, 0) / 1000 * 1000 > ${notBeforeMs ?? -1}`)
-      .orderBy("seen_ms", "desc")
-      .orderBy("id")
-  );
+function liveOf({ id, notBeforeMs }: User): LiveAsk {
+  return { user: id, now: wallMs(), cutOff: notBeforeMs ?? -1 };
 }
 
 function denial(user: User, session: string, untilMs: number) {
@@ -147,7 +170,7 @@ function denial(user: User, session: string, untilMs: number) {
   return { ...deed, after: { session, until: rfc3339(untilMs) } };
 }
 
-function toSession(row: Selectable<SessionsTable>): Session {
+function toSession(row: Row): Session {
   return {
     id: row.id,
     issuer: row.issuer,

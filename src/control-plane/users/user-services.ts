@@ -7,6 +7,7 @@ import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { ImportParts } from "#control-plane/imports/import-run.ts";
 import type { LocalIssuer } from "#control-plane/issuers/local-issuer.ts";
 import type { Database } from "#control-plane/store/database.ts";
+import { UserBulk } from "#control-plane/bulk/user-bulk.ts";
 import { FirstSight } from "./first-sight.ts";
 import { Impersonation } from "./impersonation.ts";
 import { Invitations } from "./invitations.ts";
@@ -16,6 +17,7 @@ import { Users } from "./users.ts";
 
 export interface UserServices {
   readonly users: Users;
+  readonly userBulk: UserBulk;
   readonly firstSight: FirstSight;
   readonly members: Members;
   readonly invitations: Invitations;
@@ -39,13 +41,15 @@ export function userServices(parts: UserServicesParts): UserServices {
   const { lastSeen } = parts;
   const members = new Members(parts);
   const { db, audit, announce } = parts;
+  const sessions = new Sessions({ ...parts, settled: () => lastSeen.settled() });
   return {
     imports: { db, audit, announce },
     users: new Users(parts),
+    userBulk: new UserBulk({ db, audit, announce, sessions }),
     firstSight: new FirstSight(parts),
     members,
     invitations: new Invitations({ ...parts, members }),
     impersonation: new Impersonation(parts.audit, parts.localIssuer),
-    sessions: new Sessions({ ...parts, settled: () => lastSeen.settled() }),
+    sessions,
   };
 }
