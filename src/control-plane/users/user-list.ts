@@ -2,8 +2,7 @@
  * Lists of users: searched, filtered, sorted, in pages. Main thread; reads only. A page without a filter is a few rows of an index, with
  * one a walk over the users.
  */
-import { type RawBuilder, sql } from "kysely";
-import type { Selectable } from "kysely";
+import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { Database } from "#control-plane/store/database.ts";
 import type { UsersTable } from "#control-plane/store/identity-tables.ts";
 import { toUser, type User } from "./user.ts";
