@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import SQLite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
-import { ADMIN_TOKEN, askJson, rows, type Scene, startScene } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, askJson, rows, type Scene, startScene, text } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
 const jwks = await startJwks();
@@ -120,6 +121,42 @@ test("a session that leaked is refused before it was ever seen; one user's ids a
   expect((await deny({ session: "x" })).status).toBe(400);
   expect((await deny({ session: "x", expiresAt: "soon" })).status).toBe(400);
   expect((await deny({ session: "x", expiresAt: "2099-01-01T00:00:00Z" })).status).toBe(400);
+});
+
+test("a user has a thousand sessions that are refused one by one, no more; those long over are none, and all can still be revoked", async () => {
+  const user = text((await operator.call("POST", "/admin/users", { externalId: "full" })).body, "id");
+  const HOUR_MS = 3_600_000;
+  const put = (ids: string, count: number, expiresMs: number) => {
+    const db = new SQLite(join(gateway.dir, "data", "tollgate.db"));
+    db.prepare(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+      INSERT INTO sessions (user, id, issuer, account, renewable, expires_ms, first_ms, seen_ms, denied_ms)
+      SELECT ?, ? || i, '', '', 0, ?, 1, 1, 1 FROM n`).run(count, user, ids, expiresMs);
+    db.close();
+  };
+  put("over-", 500, Date.now() - 25 * HOUR_MS);
+  put("denied-", 999, Date.now() + HOUR_MS);
+  const expiresAt = new Date(Date.now() + HOUR_MS).toISOString();
+  const deny = (session: string) => operator.call("POST", "/admin/users/full/sessions/deny", { session, expiresAt });
+  expect(await deny("last")).toMatchObject({ status: 200 });
+  const token = tokenOf("full", { sid: "live" });
+  expect(await answers(token)).toEqual(OK);
+  for (const refused of [
+    await deny("beyond"),
+    await operator.call("DELETE", "/admin/users/full/sessions/live"),
+    await own("/sessions/live", token, "DELETE"),
+  ])
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { error: "conflict", detail: expect.stringContaining("1000") },
+    });
+  // What is refused already is no more.
+  expect(await deny("last")).toMatchObject({ status: 200 });
+  expect(await answers(token)).toEqual(OK);
+  const { body } = await operator.call("GET", "/admin/users/full");
+  expect(body.deniedSessions).toHaveLength(1000);
+  expect(body.deniedSessions).not.toContain("over-1");
+  expect((await own("/sessions", token, "DELETE")).status).toBe(200);
+  expect(await answers(token)).toEqual(REVOKED);
 });
 
 test("a session that was refused does not come back by another signature of the same token", async () => {

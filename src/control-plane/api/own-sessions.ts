@@ -21,7 +21,7 @@ const revokeAll = operation(
   { 200: Revoked },
 );
 const revokeOne = operation(
-  { id: "revokeOwnSession", summary: "Sign out one session", tag, errors: ["permission_denied"] },
+  { id: "revokeOwnSession", summary: "Sign out one session", tag, errors: ["permission_denied", "conflict"] },
   { params: IdParams },
   { 200: Revoked },
 );

@@ -26,12 +26,12 @@ const revokeAll = operation(
   { 200: Revoked },
 );
 const revokeOne = operation(
-  { id: "revokeUserSession", summary: "Refuse the tokens of one session", tag },
+  { id: "revokeUserSession", summary: "Refuse the tokens of one session", tag, errors: ["conflict"] },
   { params: SessionParams },
   { 200: Revoked },
 );
 const deny = operation(
-  { id: "denyUserSession", summary: "Refuse a session that need not have been seen", tag },
+  { id: "denyUserSession", summary: "Refuse a session that need not have been seen", tag, errors: ["conflict"] },
   { params: IdParams, body: DenyBody },
   { 200: Revoked },
 );

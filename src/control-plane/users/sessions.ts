@@ -6,6 +6,7 @@ import type { Statement } from "better-sqlite3";
 import { type Selectable, sql } from "kysely";
 import { rfc3339, wallMs } from "#core/clock.ts";
 import type { AuditLog, Deed } from "#control-plane/audit/audit-log.ts";
+import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import { connectionOf, type Database } from "#control-plane/store/database.ts";
 import type { SessionsTable } from "#control-plane/store/identity-tables.ts";
@@ -14,6 +15,8 @@ import type { User } from "./user.ts";
 const DAY_MS = 86_400_000;
 /** How long a login that was refused stays so: its issuer may know nothing of it and go on making tokens of it. */
 const LOGIN_DENIED_MS = 400 * DAY_MS;
+/** Sessions of a user that are refused one by one: workers keep all of them, and look through them. */
+const DENIED_MAX = 1000;
 /** Sessions that are listed: a user whose tokens have no `sid` has one for each of them. */
 const LISTED_MAX = 1000;
 /** Sessions dropped at a time. */
@@ -58,6 +61,7 @@ export class Sessions {
   readonly #one: Statement<(LiveAsk & { readonly id: string })[], Row>;
   readonly #tally: Statement<LiveAsk[], { readonly count: number; readonly latest: number | null }>;
   readonly #cutOff: Statement<unknown[]>;
+  readonly #otherDenied: Statement<unknown[], { readonly count: number }>;
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
@@ -66,6 +70,9 @@ export class Sessions {
     this.#one = connection.prepare(`SELECT * ${LIVE} AND id = @id`);
     this.#tally = connection.prepare(`SELECT count(*) AS count, max(issued_ms) AS latest ${LIVE}`);
     this.#cutOff = connection.prepare("UPDATE users SET not_before_ms = ? WHERE id = ?");
+    this.#otherDenied = connection.prepare(
+      "SELECT count(*) AS count FROM sessions WHERE user = ? AND denied_ms IS NOT NULL AND expires_ms >= ? AND id <> ?",
+    );
   }
 
   /** Those whose tokens are let in, the thousand seen last; what was seen within the last second may be missing. */
@@ -106,13 +113,14 @@ export class Sessions {
     await this.#parts.settled();
   }
 
-  /** Refuses the tokens of one session. false: it was not seen, or is over. */
+  /** Refuses the tokens of one session. false: it was not seen, or is over. Throws `ConflictError` when the user has as many as there may be. */
   async deny(user: User, id: string): Promise<boolean> {
     await this.#hear(user);
     const { db, audit } = this.#parts;
     const found = await db.transaction().execute(async (trx) => {
       const row = this.#one.get({ ...liveOf(user), id });
       if (row === undefined) return false;
+      this.#refuseFull(user, id);
       const nowMs = wallMs();
       const untilMs = row.renewable === 1 ? Math.max(row.expires_ms, nowMs + LOGIN_DENIED_MS) : row.expires_ms;
       const denied = { denied_ms: nowMs, expires_ms: untilMs };
@@ -124,11 +132,12 @@ export class Sessions {
     return found;
   }
 
-  /** Refuses a session that need not have been seen: a `sid` or `jti` that leaked. Its tokens are over at `expiresMs`. */
+  /** As `deny`, of a session that need not have been seen: a `sid` or `jti` that leaked. Its tokens are over at `expiresMs`. */
   async denyUnseen(user: User, id: string, expiresMs: number): Promise<void> {
     const { db, audit } = this.#parts;
     const nowMs = wallMs();
     await db.transaction().execute(async (trx) => {
+      this.#refuseFull(user, id);
       await sql`INSERT INTO sessions (user, id, issuer, account, renewable, expires_ms, first_ms, seen_ms, denied_ms)
         VALUES (${user.id}, ${id}, '', '', 0, ${expiresMs}, ${nowMs}, ${nowMs}, ${nowMs})
         ON CONFLICT (user, id) DO UPDATE SET
@@ -142,12 +151,18 @@ export class Sessions {
 
   /** Forgets sessions that are over, a day later: those refused could come again within the leeway of clocks. */
   async prune(): Promise<void> {
-    const beforeMs = wallMs() - DAY_MS;
+    const beforeMs = forgottenMs();
     for (let dropped = PRUNE_STEP; dropped === PRUNE_STEP; ) {
       const { numAffectedRows = 0n } = await sql`DELETE FROM sessions WHERE (user, id) IN
         (SELECT user, id FROM sessions WHERE expires_ms < ${beforeMs} LIMIT ${PRUNE_STEP})`.execute(this.#parts.db);
       dropped = Number(numAffectedRows);
     }
+  }
+
+  #refuseFull({ id }: User, session: string): void {
+    const { count } = this.#otherDenied.get(id, forgottenMs(), session) ?? { count: 0 };
+    if (count < DENIED_MAX) return;
+    throw new ConflictError(`The user has ${DENIED_MAX} sessions that are refused one by one: revoke all sessions`);
   }
 
   /** Workers tell what they have seen of the user before they say that they heard. */
@@ -159,6 +174,11 @@ export class Sessions {
   async #announce({ id, externalId }: User): Promise<void> {
     await this.#parts.announce({ kind: "user", id, externalId });
   }
+}
+
+/** Sessions that were over before that are forgotten. */
+export function forgottenMs(): number {
+  return wallMs() - DAY_MS;
 }
 
 function liveOf({ id, notBeforeMs }: User): LiveAsk {

@@ -2,6 +2,7 @@
 import type { MemberRecord, OwnLimits, UserRecord } from "#shared/principals.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { listOf } from "#control-plane/store/json-columns.ts";
+import { forgottenMs } from "./sessions.ts";
 import { toUser } from "./user.ts";
 
 /** null: nobody has seen them. */
@@ -19,6 +20,7 @@ async function deniedOf(db: Database, user: string): Promise<readonly string[]> 
     .select("id")
     .where("user", "=", user)
     .where("denied_ms", "is not", null)
+    .where("expires_ms", ">=", forgottenMs())
     .execute();
   return rows.map(({ id }) => id);
 }
