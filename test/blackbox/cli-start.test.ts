@@ -1,7 +1,7 @@
 /** `tollgate start`: what it refuses, how it ends, and `start --demo`, whose printed lines must do what they say. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { parseDocument } from "yaml";
 import { runCli } from "#test/support/cli.ts";
 import { startGateway } from "#test/support/process.ts";
@@ -11,8 +11,11 @@ import { until } from "#test/support/until.ts";
 
 const ROOT_FILE = join(import.meta.dirname, "..", "..", "gateway.yaml");
 
+const scene = await startScene();
+
+afterAll(() => scene[Symbol.asyncDispose]());
+
 test("a second gateway on the same data folder refuses with who has it, and the first one goes on", async () => {
-  await using scene = await startScene();
   const second = await runCli(["start", "-c", scene.gateway.file]);
   expect([second.code, second.stdout]).toEqual([1, ""]);
   expect(second.stderr).toMatch(
@@ -22,7 +25,6 @@ test("a second gateway on the same data folder refuses with who has it, and the 
 });
 
 test("a start on a port that is taken, or with a broken file, ends with 1 and says why", async () => {
-  await using scene = await startScene();
   const server = { listen: `127.0.0.1:${scene.gateway.port}`, admin: null };
   const taken = startGateway({ ...sceneConfig(scene.upstream.url), server });
   await expect(taken).rejects.toThrow("another process listens there");
@@ -30,7 +32,6 @@ test("a start on a port that is taken, or with a broken file, ends with 1 and sa
 });
 
 test("SIGTERM finishes what is under way, takes nothing new, writes the ledger and ends with 0", async () => {
-  await using scene = await startScene();
   const key = await scene.operator.key();
   const { promise: arrived, resolve } = Promise.withResolvers<() => void>();
   scene.upstream.answer((_request, response) => resolve(() => response.end("finished")));

@@ -59,9 +59,14 @@ async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await new Promise<void>((resolve) => void socket.on("close", () => resolve()));
 }
 
-describe.each(LANES)("lane %s", (lane) => {
+describe.each(LANES)("lane %s", async (lane) => {
+  /** Of the tests that leave it as it was. */
+  const shared = await startGateway(configOf(lane, first, { limits: { headerTimeout: "30s" } }));
+
+  afterAll(() => shared[Symbol.asyncDispose]());
+
   test("requests, large bodies both ways, requests sent ahead, errors and WebSockets pass as without TLS", async () => {
-    await using gateway = await startGateway(configOf(lane, first));
+    const gateway = shared;
     const dispatcher = new Agent({ connect: { ca: first.cert, servername: "localhost" } });
     const origin = `https://localhost:${gateway.port}`;
     const echoed = await request(`${origin}/echo`, { dispatcher, method: "POST", body: BIG });
@@ -118,8 +123,7 @@ describe.each(LANES)("lane %s", (lane) => {
   });
 
   test("clients that reset, leave or send no TLS before hands are shaken give their places back at once", async () => {
-    const server = { workers: 1, limits: { headerTimeout: "30s" } };
-    await using gateway = await startGateway(configOf(lane, first, server));
+    const gateway = shared;
     for (let round = 0; round < 10; round++) {
       const crowd = Array.from({ length: 40 }, () => connect(gateway.port, "127.0.0.1").on("error", () => undefined));
       await Promise.all(crowd.map((socket) => once(socket, "connect")));
@@ -177,7 +181,7 @@ describe.each(LANES)("lane %s", (lane) => {
   });
 
   test("a client that has said all it will still gets its answer, and half a head its 400", async () => {
-    await using gateway = await startGateway(configOf(lane, first));
+    const gateway = shared;
     const socket = await dial(gateway.port, first);
     let text = "";
     socket.on("data", (part) => (text += part.toString("latin1")));
@@ -219,7 +223,7 @@ describe.each(LANES)("lane %s", (lane) => {
   });
 
   test("sessions go on with whichever worker takes the connection; before a reload and after", async () => {
-    await using gateway = await startGateway(configOf(lane, first));
+    const gateway = shared;
     const socket = await dial(gateway.port, first, { maxVersion: "TLSv1.2" });
     const session = socket.getSession();
     socket.destroy();
@@ -230,7 +234,7 @@ describe.each(LANES)("lane %s", (lane) => {
       return isReused;
     };
     const before = await Promise.all(Array.from({ length: 12 }, resumed));
-    await gateway.reload(configOf(lane, first));
+    await gateway.reload();
     const after = await Promise.all(Array.from({ length: 12 }, resumed));
     expect(new Set([...before, ...after])).toEqual(new Set([true]));
   });

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { LANES } from "#test/support/lanes.ts";
 import { metricOf } from "#test/support/metrics.ts";
 import { startGateway } from "#test/support/process.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
@@ -12,7 +13,7 @@ import { startUpstream } from "#test/support/upstream.ts";
 const POST = `${requestHead("POST", "/a", ["Content-Length: 4"])}abcd`;
 const GOOD = requestHead("GET", "/good");
 
-describe.each(["auto", "full"])("lane %s", async (lane) => {
+describe.each(LANES)("lane %s", async (lane) => {
   const upstream = await startUpstream();
   /** Hangs up on whoever has sent all of its body. */
   const rude = await startTcp((socket) => {

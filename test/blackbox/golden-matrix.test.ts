@@ -1,6 +1,6 @@
 /**
  * Who gets what: every endpoint × everybody → status, beside the table that is golden (`golden-matrix.md`). Each cell is one real
- * request, with what the endpoint's call (`operation-calls.ts`) has made for it in the boss's account. A new endpoint fails until its row
+ * request, about what the endpoint's call (`operation-calls.ts`) has made in the boss's account. A new endpoint fails until its row
  * is there; `--update` behind the file's name writes the table anew, and the rules below say what no table may have.
  */
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { isAdminOperation } from "#config/admin-routes.ts";
 import type { Endpoint } from "#test/support/contract.ts";
 import { ADMIN_TOKEN } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
+import type { Call } from "./operation-calls.ts";
 import { ask, CALLS, type Listener, type ROLES, startOperationWorld } from "./operation-world.ts";
 
 const world = await startOperationWorld();
@@ -69,18 +70,26 @@ interface Row {
 
 async function rowOf(at: Listener, endpoint: Endpoint): Promise<Row> {
   const cells: Record<string, readonly [number, number]> = {};
+  const statusFor = asking(at, endpoint);
   for (const [column, { token, key }] of Object.entries(COLUMNS))
-    cells[column] = [await statusFor(at, endpoint, token()), await statusFor(at, endpoint, key)];
+    cells[column] = [await statusFor(token()), await statusFor(key)];
   return { listener: at.name, endpoint, cells };
 }
 
-/** With everything made anew for the one request; what is answered has to be documented. */
-async function statusFor(at: Listener, endpoint: Endpoint, bearer: string | null): Promise<number> {
-  const [call] = (await CALLS[endpoint.operation.operationId]?.(world)) ?? [];
-  if (call === undefined) throw new Error(`No call of ${endpoint.operation.operationId}`);
-  const answer = await ask(at, endpoint, call, bearer);
-  expect({ answer, faults: at.contract.faultsOf(endpoint, answer) }).toEqual({ answer, faults: [] });
-  return answer.status;
+/**
+ * The status for a bearer. What the request is about is made anew once somebody was let do it: a refusal leaves it as it was, or the
+ * next cell is wrong. What is answered has to be documented.
+ */
+function asking(at: Listener, endpoint: Endpoint): (bearer: string | null) => Promise<number> {
+  let call: Call | undefined;
+  return async (bearer) => {
+    call ??= (await CALLS[endpoint.operation.operationId]?.(world))?.[0];
+    if (call === undefined) throw new Error(`No call of ${endpoint.operation.operationId}`);
+    const answer = await ask(at, endpoint, call, bearer);
+    expect({ answer, faults: at.contract.faultsOf(endpoint, answer) }).toEqual({ answer, faults: [] });
+    if (answer.status < 400) call = undefined;
+    return answer.status;
+  };
 }
 
 const rows: Row[] = [];

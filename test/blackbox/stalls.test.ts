@@ -22,11 +22,14 @@ const base = {
     { name: "counted", match: { path: "/counted" }, upstream: "app", meters: { api_calls: 1 } },
   ],
 };
+const small = await startScene({ config: base, target: upstream.url });
 
-afterAll(() => scene[Symbol.asyncDispose]());
+afterAll(async () => {
+  await small[Symbol.asyncDispose]();
+  await scene[Symbol.asyncDispose]();
+});
 
 test("uploads that stop take connections to the app only until they are cut off with 408", async () => {
-  await using small = await startScene({ config: base, target: upstream.url });
   const stalled = [1, 2].map(() =>
     rawExchange(small.gateway.port, `${requestHead("POST", "/open", ["Content-Length: 100"])}abc`, { idleMs: 6000 }),
   );
@@ -40,23 +43,22 @@ test("uploads that stop take connections to the app only until they are cut off 
 
 test("a request for which no connection comes free is refused with 503 and when to come again", async () => {
   const patient = { ...base, server: { ...base.server, limits: { idleTimeout: "60s" } } };
-  await using small = await startScene({ config: patient, target: upstream.url });
+  await using waiting = await startScene({ config: patient, target: upstream.url });
   const seen = upstream.count;
-  const holders = [1, 2].map(() => connect(small.gateway.port, "127.0.0.1"));
+  const holders = [1, 2].map(() => connect(waiting.gateway.port, "127.0.0.1"));
   for (const holder of holders) holder.write(`${requestHead("POST", "/open", ["Content-Length: 100"])}abc`);
   await until("both uploads are under way", async () => {
-    const metrics = await (await fetch(`${small.gateway.adminUrl}/metrics`)).text();
+    const metrics = await (await fetch(`${waiting.gateway.adminUrl}/metrics`)).text();
     return metrics.includes("tollgate_requests_in_flight 2");
   });
-  const answer = await askJson(`${small.gateway.url}/open`);
+  const answer = await askJson(`${waiting.gateway.url}/open`);
   expect([answer.status, answer.body.error, answer.headers.get("retry-after")]).toEqual([503, "overloaded", "1"]);
   expect(upstream.count).toBe(seen + 2);
   for (const holder of holders) holder.destroy();
-  await until("the uploads are gone", async () => (await askJson(`${small.gateway.url}/open`)).status === 200);
+  await until("the uploads are gone", async () => (await askJson(`${waiting.gateway.url}/open`)).status === 200);
 });
 
 test("a refused request with a body, whole or not, does not keep its connection open beyond the timeouts", async () => {
-  await using small = await startScene({ config: base, target: upstream.url });
   const refusedPost = requestHead("POST", "/counted", ["Content-Length: 5"]);
   const whole = rawExchange(small.gateway.port, `${refusedPost}abcde`, { idleMs: 8000 });
   const half = rawExchange(small.gateway.port, `${refusedPost}ab`, { idleMs: 8000 });

@@ -27,7 +27,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 /** How often the oracle looks at the clock. */
 const STEP_MINUTES = LONG ? 60 : 720;
 const ALL_DAYS = Array.from({ length: 31 }, (_, index) => index + 1);
-const MONTH_DAYS = LONG ? ALL_DAYS : [1, 2, 15, 28, 29, 30, 31];
+const MONTH_DAYS = LONG ? ALL_DAYS : [1, 28, 29, 30, 31];
 /** Local times of anchors, in minutes: midnight, within the gaps of Lord Howe and Berlin, of Chatham, and before midnight. */
 const ANCHOR_MINUTES = [0, 135, 180, 23 * 60 + 30];
 /** An anchor's second and millisecond, which count for nothing. */
