@@ -82,7 +82,7 @@ function permitted(name: string, method: HttpMethod, path: string, permission: s
 }
 
 /** The admin API on the traffic listener, for callers with the permission of the operation. */
-const ADMIN_BUILTIN: readonly BuiltinRoute[] = ADMIN_ROUTES.flatMap(({ name, method, path, permission }) =>
+export const ADMIN_BUILTIN: readonly BuiltinRoute[] = ADMIN_ROUTES.flatMap(({ name, method, path, permission }) =>
   permission === null ? [] : [permitted(`admin.${name}`, method, path, permission)],
 );
 

@@ -5,7 +5,13 @@ import { askJson, type JsonAnswer, sceneConfig, startScene, text } from "#test/s
 const CHANGES_KEYS = ["tollgate.api-keys.create", "tollgate.api-keys.update", "tollgate.api-keys.revoke"];
 const config = {
   server: { workers: 2, adminToken: "an-admin-token-for-tests-0123456789", adminOnListen: true },
-  roles: { Admin: ["*", "tollgate:accounts:list"], User: ["models:read"] },
+  roles: {
+    Admin: ["*", "tollgate:accounts:list"],
+    User: ["models:read"],
+    Chief: ["*", "tollgate:members:*"],
+    Teller: [],
+    Clerk: ["tollgate:keys:create", "tollgate:stats:read", "tollgate:accounts:list"],
+  },
   identity: {
     issuers: [
       {
@@ -24,6 +30,7 @@ const config = {
       { operations: ["tollgate.api-keys.rotate"], schemes: ["jwt"] },
       { operations: ["tollgate.billing.spend-cap.*"], require: { features: ["caps"], permissions: ["caps:set"] } },
       { operations: ["tollgate.admin.accounts.*"], require: { scopes: ["ops"] } },
+      { operations: ["tollgate.billing.credits", "tollgate.admin.stats.show"], require: { roles: ["Teller"] } },
       { operations: ["tollgate.auth.me"], rates: ["self"] },
       { operations: ["tollgate.health"], rates: ["probes"] },
     ],
@@ -84,6 +91,29 @@ test("features, permissions and scopes are asked for as on any route, beside the
     "403 permission_denied",
     "200",
   ]);
+});
+
+test("nobody gives a role by whose name an endpoint opens that is closed to them", async () => {
+  const chief = await operator.key({ roles: ["Chief"] });
+  const add = (user: string, role: string) => own("/members", chief.secret, "POST", { user, roles: [role] });
+  expect(shortly(await add("m1", "User"))).toBe("201");
+  expect(await add("m2", "Teller")).toMatchObject({ status: 403, body: { rule: "member:role" } });
+});
+
+test("nobody makes a key that an operation of the admin API is open to and they are not, by role or by scope", async () => {
+  const clerk = await operator.key({ roles: ["Clerk"] });
+  const make = (bearer: string, wish: object) =>
+    own("/admin/keys", bearer, "POST", { account: clerk.account, roles: ["Clerk"], ...wish });
+  expect(shortly(await own("/admin/stats", clerk.secret))).toBe("403 permission_denied");
+  const refused = await make(clerk.secret, { roles: ["Clerk", "Teller"] });
+  expect(refused).toMatchObject({ status: 403, body: { rule: "roles:beyond" } });
+  expect(text(refused.body, "detail")).toContain("tollgate.admin.stats.show");
+  expect(shortly(await make(clerk.secret, { roles: ["Teller"] }))).toBe("201");
+  const scoped = await operator.key({ account: clerk.account, roles: ["Clerk"], scopes: ["other"] });
+  expect(shortly(await own("/admin/accounts", scoped.secret))).toBe("403 permission_denied");
+  expect(shortly(await make(scoped.secret, { scopes: ["ops"] }))).toBe("403 permission_denied");
+  expect(shortly(await make(scoped.secret, {}))).toBe("403 permission_denied");
+  expect(shortly(await make(scoped.secret, { scopes: ["more"] }))).toBe("201");
 });
 
 test("a rate holds exactly, for each account by itself, and for those without credentials by address", async () => {

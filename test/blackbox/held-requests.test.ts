@@ -6,20 +6,18 @@ import { afterAll, describe, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
 import { LANES } from "#test/support/lanes.ts";
-import { ADMIN_TOKEN, askJson, rows, startScene } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, askJson, rows, sceneConfig, startScene } from "#test/support/scene.ts";
 
 const jwks = await startJwks(makeKey("ES256"));
 afterAll(() => jwks.close());
 
 describe.each(LANES)("on the lane %s", async (lane) => {
+  const SERVER = { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true, lane };
+  const ROLES = { Owner: ["*", "tollgate:members:*"], Boss: ["tollgate:*"] };
   const issuer = { name: "main", issuer: jwks.issuer, jwks: jwks.url, audiences: ["api"], claims: { account: "org" } };
-  const scene = await startScene({
-    config: {
-      server: { workers: 2, adminToken: ADMIN_TOKEN, adminOnListen: true, lane },
-      identity: { issuers: [{ ...issuer, roleSource: "members" }], members: { firstRoles: ["Owner"] } },
-      roles: { Owner: ["*", "tollgate:members:*"], Boss: ["tollgate:*"] },
-    },
-  });
+  const identity = { issuers: [{ ...issuer, roleSource: "members" }], members: { firstRoles: ["Owner"] } };
+  const config = { server: SERVER, identity, roles: ROLES };
+  const scene = await startScene({ config });
   const { gateway, operator } = scene;
   afterAll(() => scene[Symbol.asyncDispose]());
 
@@ -89,6 +87,18 @@ describe.each(LANES)("on the lane %s", async (lane) => {
       expect(await held(who.token, () => end(who))).toBe(status);
       expect(await namesOf(who.id)).toEqual([]);
     }
+  });
+
+  test("nor does who may no more, or no longer by the same rules, since the file changed; another change of it is no matter", async () => {
+    const { token, id } = await team();
+    const becomes = (change: object) => gateway.reload({ ...sceneConfig(scene.upstream.url), ...config, ...change });
+    const rule = { operations: ["tollgate.api-keys.create"], require: { roles: ["Boss"] } };
+    expect(await held(token, () => becomes({ endpoints: { rules: [rule] } }))).toBe(409);
+    expect(await held(token, () => becomes({}))).toBe(403);
+    expect(await held(token, () => becomes({ roles: { ...ROLES, Owner: ["*"] } }))).toBe(409);
+    expect(await held(token, () => becomes({ roles: { ...ROLES, Owner: ["*"] }, rates: {} }))).toBe(201);
+    await becomes({});
+    expect(await namesOf(id)).toHaveLength(1);
   });
 
   test("an operator's key that is revoked makes no account", async () => {

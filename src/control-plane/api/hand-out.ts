@@ -4,12 +4,15 @@ import type { Settings } from "#config/settings.ts";
 import { isGranted, ownPermissions } from "#core/permissions.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { beyond, callingPower, type KeyPower } from "./key-power.ts";
+import { type Means, openedBeyond } from "./opened-operations.ts";
 import { reject, rejectWith } from "./problems.ts";
+import { permissionsOf } from "./role-permissions.ts";
 import type { Services } from "./services.ts";
 
 /**
  * Refuses roles with permissions of the gateway (`tollgate:…`) that the caller of an admin endpoint has not: who may give roles to users
- * could otherwise make one who may everything. Permissions of a token's own claim do not count, roles do. With the admin token, all may
+ * could otherwise make one who may everything. So it does roles that open an operation of the admin API which is closed to the caller by
+ * `endpoints.rules`. Permissions of a token's own claim do not count, roles do. With the admin token, all may
  * be given.
  */
 export async function checkHandOut(
@@ -19,7 +22,8 @@ export async function checkHandOut(
 ): Promise<void> {
   if (!isFromPrincipal(request)) return;
   const caller = await callerOf(request, services);
-  checkRoles(roles, caller.roles, services.settings());
+  // Which scopes a user's tokens have is the issuer's to say.
+  handOutCheck(caller, services.settings())({ roles, scopes: caller.scopes });
   await checkUnbounded(services, caller, roles);
 }
 
@@ -38,11 +42,17 @@ export async function checkUnbounded(
     reject("permission_denied", "roles:narrowed", "A key that is narrowed or ends gives no permissions of the gateway");
 }
 
-function checkRoles(roles: readonly string[], held: readonly string[], settings: Settings): void {
-  const granted = permissionsOf(held, settings);
-  const missing = ownPermissions(permissionsOf(roles, settings)).find((wanted) => !isGranted(granted, wanted));
-  if (missing !== undefined)
-    reject("permission_denied", "roles:beyond", `A role with the permission ${missing} is not yours to give`);
+function handOutCheck(own: Means, settings: Settings): (given: Means) => void {
+  const granted = permissionsOf(own.roles, settings);
+  const opened = openedBeyond(own, settings);
+  return (given) => {
+    const missing = ownPermissions(permissionsOf(given.roles, settings)).find((wanted) => !isGranted(granted, wanted));
+    if (missing !== undefined)
+      reject("permission_denied", "roles:beyond", `A role with the permission ${missing} is not yours to give`);
+    const operation = opened(given);
+    if (operation !== null)
+      reject("permission_denied", "roles:beyond", `Roles and scopes that open ${operation} are not yours to give`);
+  };
 }
 
 /**
@@ -52,19 +62,17 @@ function checkRoles(roles: readonly string[], held: readonly string[], settings:
 export async function keyHandOut(request: FastifyRequest, services: Services): Promise<(key: KeyPower) => void> {
   if (!isFromPrincipal(request)) return () => undefined;
   const settings = services.settings();
-  const { roles, keyId, secretRetiresMs } = await callerOf(request, services);
+  const caller = await callerOf(request, services);
+  const { keyId, secretRetiresMs } = caller;
   const key = keyId === null ? null : await services.keys.byId(keyId);
   const own = key === null ? null : callingPower(key, secretRetiresMs);
+  const check = handOutCheck(caller, settings);
   return (wanted) => {
-    checkRoles(wanted.roles, roles, settings);
+    check(wanted);
     if (own === null || ownPermissions(permissionsOf(wanted.roles, settings)).length === 0) return;
     const refusal = beyond({ ...own, roles: wanted.roles, scopes: null, limits: null }, wanted);
     if (refusal !== null) rejectWith(refusal);
   };
-}
-
-function permissionsOf(roles: readonly string[], settings: Settings): readonly string[] {
-  return roles.flatMap((role) => (Object.hasOwn(settings.roles, role) ? (settings.roles[role] ?? []) : []));
 }
 
 /** Whether a user or key calls, through the workers; the listeners of operators do not look at identity headers. */

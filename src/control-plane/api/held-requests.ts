@@ -2,7 +2,9 @@
  * Whether who sent a request may still send it when it is whole. Main thread. Workers let a request in by its head, and its body may take
  * minutes: a revoked key or a removed member could otherwise hold one back until after, and make itself a key that nobody revoked.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Settings } from "#config/settings.ts";
 import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { INTERNAL_HEADERS } from "#config/builtin-routes.ts";
@@ -17,20 +19,28 @@ const FREQUENT = /^\/(?:usage|keys\/verify|admin\/usage)(?:\/|$)/;
 
 /** Looks at the caller of each request that may change something when it comes, and again when all of it is there. */
 export function refuseHeld(app: FastifyInstance, services: Services): void {
-  const whenItCame = new WeakMap<FastifyRequest, string>();
+  const whenItCame = new WeakMap<FastifyRequest, { readonly caller: string; readonly settings: Settings }>();
   app.addHook("onRequest", async (request) => {
     const caller = await standing(request, services);
-    if (caller !== null) whenItCame.set(request, caller);
+    if (caller !== null) whenItCame.set(request, { caller, settings: services.settings() });
   });
   app.addHook("preHandler", async (request) => {
     const before = whenItCame.get(request);
-    if (before === undefined || before === (await standing(request, services))) return;
+    if (before === undefined) return;
+    const caller = await standing(request, services);
+    if (before.caller === caller && asksAlike(before.settings, services.settings())) return;
     const detail = "What the caller may has changed while the request was on its way: send it again";
     rejectWith(refuse("conflict", "caller:changed", detail));
   });
 }
 
-/** All that workers go by, as text; null: it is of no account. Refuses whom they would refuse. */
+/** Whether a file, loaded meanwhile, says of callers of the gateway's own endpoints what the one before did. */
+function asksAlike(before: Settings, now: Settings): boolean {
+  if (before === now) return true;
+  return isDeepStrictEqual([before.roles, before.endpoints], [now.roles, now.endpoints]);
+}
+
+/** All that workers go by of the caller, as text; null: it is of no account. Refuses whom they would refuse. */
 async function standing(request: FastifyRequest, services: Services): Promise<string | null> {
   const { method, routeOptions } = request;
   const account = internalHeader(request, INTERNAL_HEADERS.account);

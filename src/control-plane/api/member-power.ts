@@ -6,6 +6,7 @@ import { MEMBERS_WRITE } from "#config/builtin-routes.ts";
 import type { Manages, Member } from "#control-plane/users/members.ts";
 import { isWithinLimits } from "./own-limits.ts";
 import { refuseBy, reject } from "./problems.ts";
+import { permissionsOf } from "./role-permissions.ts";
 
 /** To give roles that one does not hold. */
 const MEMBERS_ANY_ROLE = "tollgate:members:any-role";
@@ -34,7 +35,7 @@ export function checkWithin({ roles }: Member, held: readonly string[], settings
 
 /**
  * What a role is to an app nobody here knows, so it takes the role itself; or the permission to give others, and then all that the role
- * permits, and every route that asks for it by name: a customer's owner makes nobody an operator.
+ * permits, and every route and endpoint that asks for it by name: a customer's owner makes nobody an operator.
  */
 function mayGive(role: string, held: readonly string[], settings: Settings): boolean {
   const permissions = Object.hasOwn(settings.roles, role) ? settings.roles[role] : undefined;
@@ -42,7 +43,8 @@ function mayGive(role: string, held: readonly string[], settings: Settings): boo
   if (held.includes(role)) return true;
   const own = permissionsOf(held, settings);
   const isPermitted = isGranted(own, MEMBERS_ANY_ROLE) && permissions.every((permission) => isGranted(own, permission));
-  return isPermitted && settings.routes.every(({ require }) => opensNothing(role, held, require.roles));
+  const { routes, endpoints } = settings;
+  return isPermitted && [...routes, ...endpoints.rules].every(({ require }) => opensNothing(role, held, require.roles));
 }
 
 /** Whether who holds the others gets in already where the role does. */
@@ -59,8 +61,4 @@ export function givenLimits(wanted: OwnLimits | null, own: OwnLimits | null): Ow
 
 export function managesMembers(settings: Settings): Manages {
   return (roles) => isGranted(permissionsOf(roles, settings), MEMBERS_WRITE);
-}
-
-function permissionsOf(roles: readonly string[], { roles: all }: Settings): readonly string[] {
-  return roles.flatMap((role) => (Object.hasOwn(all, role) ? (all[role] ?? []) : []));
 }
