@@ -1,8 +1,8 @@
 /** The committed schema and page are what the code makes. To regenerate: see the end of `docs/configuration.md`. */
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import { configurationPage } from "#config/document.ts";
 import { gatewayJsonSchema } from "#config/json-schema.ts";
 import { GatewayFile } from "#config/schema.ts";
@@ -60,6 +60,23 @@ test("the example of the documentation loads", () => {
   expect(settingsOf(example()).routes.map(({ name }) => name)).toEqual(["models"]);
 });
 
+const PAGES = ["README.md", ...readdirSync(new URL("../../docs", import.meta.url)).map((name) => `docs/${name}`)];
+const EXAMPLES = PAGES.filter((page) => page.endsWith(".md")).flatMap((page) =>
+  [...read(page).matchAll(/```yaml\n(.*?)```/gs)].map(
+    ([, text = ""], index) => [`${page} ${index + 1}`, text] as const,
+  ),
+);
+
+test.each(EXAMPLES)("%s loads, with the least around it", (_, text) => {
+  expect(faultsOf(stringify(withTheLeast(parse(text))))).toEqual([]);
+});
+
+test("a page with an example that does not load is found", () => {
+  expect(EXAMPLES.length).toBeGreaterThan(10);
+  const faults = faultsOf(stringify(withTheLeast(parse('roles: { VIEWER: ["*:read"] }'))));
+  expect(faults).toEqual([expect.stringContaining("Expected * alone or at the end")]);
+});
+
 test("the editor's schema takes the example, references and all, and refuses an unknown key", () => {
   const check = new Ajv({ strict: false }).compile(JSON.parse(gatewayJsonSchema()));
   const data: unknown = parse(example().replace("per: 1m", 'per: "${PER}"'));
@@ -70,6 +87,32 @@ test("the editor's schema takes the example, references and all, and refuses an 
 test("the example of the design page loads, reduced to what this version knows", () => {
   expect(faultsOf(DESIGN)).toEqual([]);
 });
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** An example leaves out what the page has said before; `…` stands for the rest of a route. */
+function withTheLeast({ require, ...example }: Part): Part {
+  const part = (key: string) => (example[key] ?? {}) as Part;
+  const routes = [...((example.routes ?? []) as readonly Part[]), ...(require === undefined ? [] : [{ require }])];
+  const hasDefault = Object.values(part("plans")).some((plan) => (plan as Part).default === true);
+  const rate = { limit: 1, per: "1s" };
+  return {
+    version: 1,
+    ...example,
+    roles: { Admin: ["*"], ...part("roles") },
+    identity: { issuers: [{ name: "local", preset: "local", audiences: ["api"] }], ...part("identity") },
+    rates: { api: rate, "self-service": rate, ...part("rates") },
+    meters: { api_calls: {}, seats: { aggregate: "last" }, ...part("meters") },
+    plans: { ...part("plans"), ...(hasDefault ? {} : { base: { default: true } }) },
+    upstreams: { app: { targets: ["http://127.0.0.1:9"] }, ...part("upstreams") },
+    routes: routes.map(({ "…": _, ...route }, index) => ({
+      name: `route-${index}`,
+      match: { path: `/route-${index}/{org}` },
+      upstream: "app",
+      ...route,
+    })),
+  };
+}
 
 const DESIGN = `# yaml-language-server: $schema=./config/gateway.schema.json
 version: 1
