@@ -36,12 +36,11 @@ function checkWord(word: string, served: readonly BuiltinRoute[], at: Path, repo
   report.value(at, `Unknown endpoint ${JSON.stringify(word)}`, hint);
 }
 
-/** Of those who call endpoints without credentials nothing can be asked. */
+/** Of those who call endpoints without credentials nothing can be asked: a word that names no other would say something that does not hold. */
 function checkOpen({ path, value }: Rule, served: readonly BuiltinRoute[], report: Report): void {
-  const open = served.filter(({ auth }) => auth === "none").map(({ name }) => name);
   for (const [index, word] of value.operations.entries()) {
-    // A beginning names what it can hold for; a whole name would say something that does not hold.
-    if (!open.includes(word)) continue;
+    const named = served.filter(({ name }) => isNamed(name, word));
+    if (named.length === 0 || named.some(({ auth }) => auth !== "none")) continue;
     for (const key of ["require", "schemes"] as const)
       if (value[key] !== undefined)
         report.value(

@@ -26,6 +26,7 @@ test.each([
   [{ operations: ["tollgate.auth.me"], rates: [{ rate: "few", cost: 6 }] }, expect.stringContaining("Expected at most 5")],
   [{ operations: ["tollgate.auth.me"], schemes: ["jwt"] }, expect.stringContaining("Expected an issuer for schemes: [jwt]")],
   [{ operations: ["tollgate.health"], require: { roles: ["Admin"] } }, expect.stringContaining("Expected an endpoint that takes credentials beside require")],
+  [{ operations: ["tollgate.health*"], schemes: ["key"] }, expect.stringContaining('Expected an endpoint that takes credentials beside schemes, got "tollgate.health*"')],
 ])("%j is refused", (rule, fault) => {
   expect(faultsOf(file(rule))).toEqual([fault]);
 }); // biome-ignore format: a table
