@@ -25,9 +25,19 @@ export async function settingsOf(options: CommonOptions): Promise<Settings> {
 
 /** Prints the object as JSON, or the lines for people. */
 export function print(options: CommonOptions, value: unknown, lines: readonly string[]): void {
-  process.stdout.write(
-    options.json === true ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(""),
-  );
+  const isJson = options.json === true;
+  const text = isJson ? JSON.stringify(value, null, 2) : lines.map(shown).join("\n");
+  if (isJson || lines.length > 0)
+    process.stdout.write(`${isJson ? text.replaceAll(/[\u007f-\u009f]/g, escaped) : text}\n`);
+}
+
+/** Customers choose names, and a terminal does what control characters in them say: they are written as in JSON, `\\u001b`. */
+export function shown(line: string): string {
+  return line.replaceAll(/\p{Cc}/gu, escaped);
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Columns padded to the widest cell; the first row is the heading. */

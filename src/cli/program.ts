@@ -1,6 +1,7 @@
 /** The `tollgate` command line: its commands, and its exit codes: 0 done, 1 a fault, 2 wrong usage. Main thread. */
 import { Command, CommanderError } from "commander";
 import { ConfigFaults } from "#config/faults.ts";
+import { shown } from "./context.ts";
 import { version } from "#core/version.ts";
 import { addAccounts } from "./accounts.ts";
 import { addAudit } from "./audit.ts";
@@ -64,7 +65,8 @@ function report(error: unknown): number {
     process.stderr.write(`${error.message}\n`);
     return 1;
   }
-  process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`Error: ${message.split("\n").map(shown).join("\n")}\n`);
   if (process.env.TOLLGATE_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
 }

@@ -116,3 +116,19 @@ describe.each(PLACES)("%s", (_place, file) => {
     expect(answer.stdout).toMatch(/^pro +\d+ +0$/m);
   });
 });
+
+test("what a name says to a terminal is shown and not done", async () => {
+  const name = "\u001b[2Jred\u009b1m\nsecond line";
+  const account = await scene.operator.account({ name });
+  await scene.operator.call("POST", "/admin/keys", { account, name: "\u001b]0;title\u0007" });
+  for (const args of [
+    ["accounts", "list", "--search", "red"],
+    ["accounts", "show", account, "--json"],
+    ["keys", "list", "--account", account],
+  ]) {
+    const { stdout, code } = await scene.gateway.cli(...args);
+    expect([args, code, /\p{Cc}/u.exec(stdout.replaceAll("\n", ""))?.[0]]).toEqual([args, 0, undefined]);
+    expect(stdout).not.toContain("\nsecond");
+    expect(stdout).toContain("\\u001b");
+  }
+});
