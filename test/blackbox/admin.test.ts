@@ -86,13 +86,13 @@ test("a key is made, listed without its secret and revoked", async () => {
 });
 
 test.each([
-  ["POST", "/admin/accounts", {}, "body"],
+  ["POST", "/admin/accounts", {}, "body/name"],
   ["POST", "/admin/accounts", { name: "" }, "body/name"],
-  ["POST", "/admin/accounts", { name: "A", nmae: "B" }, "body"],
+  ["POST", "/admin/accounts", { name: "A", nmae: "B" }, "body/nmae"],
   ["POST", "/admin/accounts", { name: 5 }, "body/name"],
   ["POST", "/admin/accounts", { name: "A", plan: 0 }, "body/plan"],
   ["POST", "/admin/keys", { account: "x", scopes: "" }, "body/scopes"],
-  ["POST", "/admin/keys", { roles: [] }, "body"],
+  ["POST", "/admin/keys", { roles: [] }, "body/account"],
   ["POST", "/admin/keys", { account: "x", env: "prod" }, "body/env"],
   ["GET", "/admin/accounts?limit=0", undefined, "querystring/limit"],
   ["GET", "/admin/accounts?limit=many", undefined, "querystring/limit"],

@@ -169,7 +169,7 @@ test("what cannot be: no reason, too long, no such user or account, one of sever
     const answer = await operator.call("POST", `/admin/users/${user}/impersonate`, body);
     return [answer.status, answer.body.path ?? answer.body.rule];
   };
-  expect(await ask({})).toEqual([400, "body"]);
+  expect(await ask({})).toEqual([400, "body/reason"]);
   expect(await ask({ reason: "" })).toEqual([400, "body/reason"]);
   expect(await ask({ reason: "r", ttl: "61m" })).toEqual([400, "body/ttl"]);
   expect(await ask({ reason: "r", ttl: "1d" })).toEqual([400, "body/ttl"]);

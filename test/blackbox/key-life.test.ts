@@ -152,7 +152,7 @@ test.each([
   [{ name: "" }, "body/name"],
   [{ enabled: null }, "body/enabled"],
   [{ enabled: "yes" }, "body/enabled"],
-  [{ scopes: ["a"] }, "body"],
+  [{ scopes: ["a"] }, "body/scopes"],
   [{ expires: "soon" }, "body/expires"],
   [{ expires: "9999999999d" }, "body/expires"],
   [{ expires: "1h", expiresAt: "2099-01-01T00:00:00Z" }, "body/expiresAt"],

@@ -106,7 +106,7 @@ test("all or nothing: one bad item and none is there, with its index; duplicates
     [[good(), { ...good(), roles: ["None"] }], 400, "body/1/roles"],
     [[good(), { ...good(), limits: { quotas: [{ meter: "none", limit: 1, per: "day" }] } }], 400, "body/1/limits/quotas/0/meter"],
     [[good(), { ...good(), addresses: ["nowhere"] }], 400, "body/1/addresses/0"],
-    [[good(), { ...good(), extra: 1 }], 400, "body/1"],
+    [[good(), { ...good(), extra: 1 }], 400, "body/1/extra"],
     [[good(), { account, hash: { kind: "md5", digest: "x" } }], 400, "body/1/hash/kind"],
     [[good(), { account, hash: { kind: "sha256", digest: "short" } }], 400, "body/1/hash/digest"],
     [[good(), { account, hash: { kind: "bcrypt", digest: `$2b$04$${"a".repeat(53)}` } }], 400, "body/1/hash/start"],

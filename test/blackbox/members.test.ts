@@ -351,9 +351,9 @@ test("a member with limits invites nobody, who would have none, and puts others 
 test.each([
   ["POST", "/members", { user: "" }, "body/user"],
   ["POST", "/members", { user: "x", roles: "OWNER" }, "body/roles"],
-  ["POST", "/members", { user: "x", admin: true }, "body"],
+  ["POST", "/members", { user: "x", admin: true }, "body/admin"],
   ["PATCH", "/members/x", {}, "body"],
-  ["POST", "/invitations", {}, "body"],
+  ["POST", "/invitations", {}, "body/roles"],
   ["POST", "/invitations", { roles: [], email: "nobody" }, "body/email"],
   ["POST", "/invitations", { roles: [], expires: "91d" }, "body/expires"],
   ["POST", "/invitations", { roles: [], expires: "0s" }, "body/expires"],

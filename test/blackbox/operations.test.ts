@@ -68,10 +68,12 @@ function badCalls({ operation }: Endpoint, { components }: ApiDocument, good: Ca
   const body = isSchema(good.body) ? good.body : sampleOf(content, components.schemas);
   const first = isSchema(content?.properties) ? Object.keys(content.properties)[0] : undefined;
   return [
-    ...(queries.length === 0 ? [] : [[{ ...good, query: "no_such=1" }, /^querystring$/] as const]),
+    ...(queries.length === 0 ? [] : [[{ ...good, query: "no_such=1" }, /^querystring\/no_such$/] as const]),
     ...(integer === undefined ? [] : [[{ ...good, query: `${integer.name}=x` }, /^querystring\//] as const]),
     ...params.map((name) => [{ ...good, params: { ...good.params, [name]: "a".repeat(256) } }, /^params\//] as const),
-    ...(isChecked && isSchema(body) ? [[{ ...good, body: { ...body, no_such: 1 } }, /^body$/] as const] : []),
+    ...(isChecked && isSchema(body)
+      ? [[{ ...good, body: { ...body, no_such: 1 } }, /^body(\/0)?\/no_such$/] as const]
+      : []),
     ...(isChecked && isSchema(body) && first !== undefined
       ? [[{ ...good, body: { ...body, [first]: [[]] } }, new RegExp(`^body/${first}`)] as const]
       : []),

@@ -111,7 +111,7 @@ test.each([
   [{ roles: "Admin" }, "body/roles"],
   [{ expires: "soon" }, "body/expires"],
   [{ name: 5 }, "body/name"],
-  [{ account: "acct_other" }, "body"],
+  [{ account: "acct_other" }, "body/account"],
   [[1], "body"],
 ])("the body %j is refused with 400, naming the place of the fault", async (body, path) => {
   const answer = await own("/api-keys", admin.secret, "POST", body);

@@ -63,8 +63,8 @@ test.each([
   [{ externalId: "x".repeat(256) }, "body/externalId"],
   [{ externalId: 5 }, "body/externalId"],
   [{ externalId: "x", name: "n".repeat(201) }, "body/name"],
-  [{ externalId: "x", admin: true }, "body"],
-  [{}, "body"],
+  [{ externalId: "x", admin: true }, "body/admin"],
+  [{}, "body/externalId"],
 ])("the body %j makes nobody", async (body, path) => {
   expect(await operator.call("POST", "/admin/users", body)).toMatchObject({ status: 400, body: { path } });
 });

@@ -16,9 +16,9 @@ const BODY_BYTES_MAX = 64 * 1024;
 const JSON_TYPES = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"];
 
 /** JSON has types of its own: `0` is no `null`, and one text is no list. */
-const asWritten = new Ajv({ ...OWN_SCHEMAS, useDefaults: true });
+const asWritten = new Ajv({ ...OWN_SCHEMAS, useDefaults: true, verbose: true });
 /** Parameters and queries are text whatever they mean. */
-const fromText = new Ajv({ ...OWN_SCHEMAS, useDefaults: true, coerceTypes: "array" });
+const fromText = new Ajv({ ...OWN_SCHEMAS, useDefaults: true, verbose: true, coerceTypes: "array" });
 
 /** `actorOf` says who acts by a request. */
 export function newControlApp(

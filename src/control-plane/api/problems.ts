@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyError, FastifyInstance } from "fastify";
 import { type Refusal, refuse, statusOf } from "#core/errors.ts";
 import { errorBody } from "#core/problem.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
+import { schemaFault } from "./schema-faults.ts";
 
 /** Thrown by handlers to answer with a refusal. */
 class RefusedError extends Error {
@@ -73,9 +74,8 @@ function refusalOf(error: FastifyError): Refusal {
   if (error instanceof RefusedError) return error.refusal;
   if (error instanceof ConflictError) return refuse("conflict", "state:conflict", error.message);
   if (error.validation !== undefined) {
-    const [first] = error.validation;
-    const where = `${error.validationContext ?? "request"}${first?.instancePath ?? ""}`;
-    return { ...refuse("malformed_request", `schema:${where}`, error.message), fields: { path: where } };
+    const { path, known, detail } = schemaFault(error.validationContext ?? "request", error.validation);
+    return { ...refuse("malformed_request", `schema:${known}`, detail), fields: { path } };
   }
   if (error.statusCode === 413) return refuse("body_too_large", "limit:body", "Body is too large");
   if (error.statusCode !== undefined && error.statusCode < 500)
