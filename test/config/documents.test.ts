@@ -91,25 +91,25 @@ test("the example of the design page loads, reduced to what this version knows",
 type Part = Readonly<Record<string, unknown>>;
 
 /** An example leaves out what the page has said before; `…` stands for the rest of a route. */
-function withTheLeast({ require, ...example }: Part): Part {
-  const part = (key: string) => (example[key] ?? {}) as Part;
-  const routes = [...((example.routes ?? []) as readonly Part[]), ...(require === undefined ? [] : [{ require }])];
+function withTheLeast({ require, ...given }: Part): Part {
+  const part = (key: string) => (given[key] ?? {}) as Part;
+  const routes = [...((given.routes ?? []) as readonly Part[]), ...(require === undefined ? [] : [{ require }])];
   const hasDefault = Object.values(part("plans")).some((plan) => (plan as Part).default === true);
   const rate = { limit: 1, per: "1s" };
   return {
     version: 1,
-    ...example,
+    ...given,
     roles: { Admin: ["*"], ...part("roles") },
     identity: { issuers: [{ name: "local", preset: "local", audiences: ["api"] }], ...part("identity") },
     rates: { api: rate, "self-service": rate, ...part("rates") },
     meters: { api_calls: {}, seats: { aggregate: "last" }, ...part("meters") },
     plans: { ...part("plans"), ...(hasDefault ? {} : { base: { default: true } }) },
     upstreams: { app: { targets: ["http://127.0.0.1:9"] }, ...part("upstreams") },
-    routes: routes.map(({ "…": _, ...route }, index) => ({
+    routes: routes.map((route, index) => ({
       name: `route-${index}`,
       match: { path: `/route-${index}/{org}` },
       upstream: "app",
-      ...route,
+      ...Object.fromEntries(Object.entries(route).filter(([key]) => key !== "…")),
     })),
   };
 }
