@@ -47,6 +47,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("users.create", "POST", "/admin/users", "users:create"),
   on("users.bulk", "POST", "/admin/users/bulk", "users:bulk"),
   on("users.show", "GET", "/admin/users/{id}", "users:read"),
+  on("users.usage", "GET", "/admin/users/{id}/usage", "users:usage"),
   on("users.update", "PATCH", "/admin/users/{id}", "users:update"),
   on("users.delete", "DELETE", "/admin/users/{id}", "users:delete"),
   on("users.impersonate", "POST", "/admin/users/{id}/impersonate", "users:impersonate"),

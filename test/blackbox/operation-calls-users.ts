@@ -32,6 +32,10 @@ export const USER_CALLS: Calls = {
       { status: 200, body: { filter: { search: "fresh-", ids }, action: "suspend", dryRun: false, expected: 1 } },
     ];
   },
+  getUserUsage: async ({ seen }) => [
+    { status: 200, params: { id: seen.user } },
+    { status: 200, params: { id: seen.user }, query: "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z&limit=1" },
+  ],
   updateUser: async (world) => [
     { status: 200, params: { id: await fresh(world) }, body: { name: "Other", state: "suspended" } },
     {

@@ -36,6 +36,7 @@ import type { Services } from "./services.ts";
 import { registerUserSessions } from "./sessions-admin.ts";
 import { registerUpstreamCredentials } from "./upstream-credentials-admin.ts";
 import { registerUsage } from "./usage-admin.ts";
+import { registerUserUsage } from "./user-usage.ts";
 import { registerUsers } from "./users-admin.ts";
 import { registerUserBulk } from "./users-bulk.ts";
 
@@ -104,6 +105,7 @@ export function registerAdminEndpoints(app: FastifyInstance, services: Services)
   registerKeyImport(app, services);
   registerUsers(app, services);
   registerUserBulk(app, services);
+  registerUserUsage(app, services);
   registerUserSessions(app, services);
   registerAccountMembers(app, services);
   registerImpersonation(app, services);

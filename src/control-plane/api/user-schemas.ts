@@ -2,7 +2,7 @@
 import Type from "typebox";
 import { bulkIds, bulkTerms } from "./bulk.ts";
 import { OwnLimitsAnswer } from "./own-limits.ts";
-import { name, nullable, Page, pageOf, strict, Time } from "./schemas.ts";
+import { name, nullable, Page, pageOf, strict, Time, time } from "./schemas.ts";
 
 export const identifier = Type.String({ minLength: 1, maxLength: 255 });
 
@@ -46,6 +46,9 @@ const MembershipAnswer = Type.Object(
     externalAccount: nullable(Type.String()),
     roles: Type.Array(Type.String()),
     limits: nullable(OwnLimitsAnswer),
+    /** The account's plan in force. */
+    plan: Type.String(),
+    subscription: Type.Null(),
     createdAt: Time,
   },
   { title: "Membership" },
@@ -60,12 +63,45 @@ export const UserDetail = Type.Object(
     deniedSessions: Type.Array(Type.String()),
     /** Accounts they were removed from, and stay out of. */
     removedFrom: Type.Array(Type.String()),
+    /** Where it is shown what they have used, below the base of this API. */
+    usagePath: Type.String(),
   },
   { title: "UserDetail" },
 );
 
 export const SessionList = pageOf(SessionAnswer);
 export const Revoked = Type.Object({ revoked: Type.Integer() });
+
+export const UserUsageQuery = Type.Object(
+  {
+    from: Type.Optional(time),
+    to: Type.Optional(time),
+    limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 }),
+  },
+  strict,
+);
+
+export const UserUsageAnswer = Type.Object(
+  {
+    user: Type.String(),
+    externalId: Type.String(),
+    from: Time,
+    to: Time,
+    timeZone: Type.String(),
+    data: Type.Array(
+      Type.Object({
+        account: Type.String(),
+        externalAccount: nullable(Type.String()),
+        meter: Type.String(),
+        units: Type.Integer(),
+        requests: Type.Integer(),
+      }),
+    ),
+    /** There are more than `limit`. */
+    truncated: Type.Boolean(),
+  },
+  { title: "UserUsage" },
+);
 
 /** What users are chosen by. */
 const userFilter = {

@@ -1,5 +1,7 @@
 /** How users, their memberships and sessions look in answers; `user-schemas.ts` has the shapes. Main thread, pure. */
 import { rfc3339 } from "#core/clock.ts";
+import type { Settings } from "#config/settings.ts";
+import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { Member } from "#control-plane/users/members.ts";
 import type { Session } from "#control-plane/users/sessions.ts";
 import type { User } from "#control-plane/users/user.ts";
@@ -33,12 +35,14 @@ export function sessionView(session: Session): Record<string, unknown> {
 }
 
 /** A membership as the user's. */
-export function membershipView(member: Member): Record<string, unknown> {
+export function membershipView(member: Member, settings: Settings): Record<string, unknown> {
   return {
     account: member.account,
     externalAccount: member.externalAccount,
     roles: member.roles,
     limits: ownLimitsView(member.limits),
+    plan: planOf(settings, member.accountPlan).id,
+    subscription: null,
     createdAt: rfc3339(member.createdAtMs),
   };
 }

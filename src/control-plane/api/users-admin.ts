@@ -65,11 +65,12 @@ export function registerUsers(plain: FastifyInstance, services: Services): void 
   });
   app.get("/admin/users/:id", show, async (request) => {
     const user = await userOr404(services, request.params.id);
-    const memberships = (await members.ofUser(user.id)).map(membershipView);
+    const memberships = (await members.ofUser(user.id)).map((member) => membershipView(member, services.settings()));
     const live = (await sessions.live(user)).map(sessionView);
     const { deniedSessions = [], members: known = {} } = (await userRecord(services.usage.db, user.externalId)) ?? {};
     const removedFrom = Object.keys(known).filter((account) => known[account] === null);
-    return { ...userView(user), members: memberships, sessions: live, deniedSessions, removedFrom };
+    const usagePath = `/admin/users/${user.id}/usage`;
+    return { ...userView(user), members: memberships, sessions: live, deniedSessions, removedFrom, usagePath };
   });
   app.patch("/admin/users/:id", update, async (request) => {
     const { id } = await userOr404(services, request.params.id);

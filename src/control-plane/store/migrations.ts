@@ -237,6 +237,13 @@ const creators: Migration = {
   },
 };
 
+/** The ledger by user. Without what keys used: of that there is much, and nobody asks for it by user. */
+const usageOfUsers: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`CREATE INDEX usage_user ON usage (user, minute) WHERE user <> ''`.execute(db);
+  },
+};
+
 /** Name of the fact that says from which moment on (ms since 1970) the ledger's rows are by the minute; there is none when all are. */
 export const MINUTES_SINCE_FACT = "usage-by-minute-since";
 
@@ -248,6 +255,7 @@ const provider: MigrationProvider = {
       "0003-audit": audit,
       "0004-identities": identities,
       "0005-creators": creators,
+      "0006-usage-of-users": usageOfUsers,
     }),
 };
 

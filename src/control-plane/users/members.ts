@@ -14,6 +14,8 @@ export interface Member {
   /** `accounts.id`, and the id the operator's own systems know. */
   readonly account: string;
   readonly externalAccount: string | null;
+  /** `accounts.plan`. */
+  readonly accountPlan: string | null;
   /** `users.id`. */
   readonly user: string;
   readonly externalUser: string;
@@ -178,6 +180,7 @@ function members(db: Database) {
     .select([
       "members.account",
       "accounts.external_id as external_account",
+      "accounts.plan as account_plan",
       "members.user",
       "users.external_id as external_user",
       "users.email",
@@ -202,6 +205,7 @@ function toMember(row: Row): Member {
   return {
     account: row.account,
     externalAccount: row.external_account,
+    accountPlan: row.account_plan,
     user: row.user,
     externalUser: row.external_user,
     email: row.email,
