@@ -26,6 +26,7 @@ import { RefusalLog } from "#data-plane/refusal-log.ts";
 import { buildRuntime, type Runtime } from "#data-plane/runtime.ts";
 import { TraceIds } from "#data-plane/trace-ids.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
+import { LastingOnes } from "#data-plane/wire/lasting.ts";
 import { ClientRoom } from "#data-plane/wire/client-room.ts";
 import { CounterTable } from "#shared/counter-table.ts";
 import { CreditBurner } from "#shared/credit-burner.ts";
@@ -58,7 +59,9 @@ export class BenchSite implements Disposable {
   readonly admitter: Admitter;
   readonly settler: Settler;
   readonly journal: JournalWriter;
+  readonly directory: Directory;
   readonly gate: Gate;
+  readonly lasting: LastingOnes;
   readonly metrics = new WorkerMetrics(createMetrics(), 0);
   readonly refusals = new RefusalLog(pino({ level: "silent" }));
   readonly saturation = new Saturation();
@@ -100,11 +103,13 @@ export class BenchSite implements Disposable {
     this.admitter = new Admitter({ tables, book: new LimitBook(tables), burner, inFlight, onShadow: () => undefined });
     const verifier = new TokenVerifier(settings.identity.issuers, {}, () => Promise.resolve());
     const link: ControlLink = new ControlLink((message) => this.#answer(link, message));
-    const identifier = new Identifier(new Directory(link, PEPPER), verifier);
+    this.directory = new Directory(link, PEPPER);
+    const identifier = new Identifier(this.directory, verifier);
     const sightings = new Sightings(() => undefined);
     const ownership = new Ownership(new Registry(link), () => undefined);
     const { admitter, settler } = this;
     this.gate = new Gate({ identifier, sightings, admitter, settler, ownership }, this.runtime);
+    this.lasting = new LastingOnes(this.gate);
   }
 
   /** As the control plane would. */

@@ -62,12 +62,24 @@ export class Gate {
     this.#runtime = runtime;
   }
 
-  /** Whether who was let in by this head would be now, but for limits: their credential is good and their account active. */
-  async letsIn({ head, route }: Passage): Promise<boolean> {
-    const credential = readCredential(head, "", this.#runtime.keys);
-    if (credential === null || "code" in credential) return false;
-    const principal = await this.#parts.identifier.identify(credential, route, this.#runtime, head);
-    return principal !== null && !("code" in principal) && principal.account.state === "active";
+  /**
+   * Whether who was let in would be now, but for limits and rights: their key, user and account are good. null: it cannot be said just
+   * now.
+   */
+  async letsIn(passage: Passage): Promise<boolean | null> {
+    try {
+      const principal = await this.#parts.identifier.again(passage);
+      if (principal === null) return passage.principal === null;
+      if ("code" in principal) return principal.code === "overloaded" ? null : false;
+      return principal.account.state === "active";
+    } catch {
+      return null;
+    }
+  }
+
+  /** Whether what is known of callers is still what this one was let in by; false is no sign against them. */
+  isUnchanged(passage: Passage): boolean {
+    return this.#parts.identifier.isUnchanged(passage);
   }
 
   /** Runs the phases; synchronous unless the caller is seen for the first time. Rejects only on a bug or when the control plane is gone. */

@@ -16,7 +16,6 @@ import { RateTable } from "#shared/rate-table.ts";
 import { SlotTable } from "#shared/slot-table.ts";
 import { Doors } from "./doors.ts";
 import { Gate } from "./gate.ts";
-import type { CallerChange } from "#data-plane/identity/affects.ts";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Directory } from "#data-plane/identity/directory.ts";
 import { Identifier } from "#data-plane/identity/identify.ts";
@@ -39,6 +38,7 @@ import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 import { FastLane, type SweepListener } from "#data-plane/wire/fast/fast-lane.ts";
 import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
 import { ClientRoom } from "#data-plane/wire/client-room.ts";
+import { LastingOnes } from "#data-plane/wire/lasting.ts";
 import { Turn } from "#data-plane/wire/turn.ts";
 import { FullLane } from "#data-plane/wire/full/full-lane.ts";
 
@@ -87,7 +87,8 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
   );
   const filesMax = openFilesMax();
   const room = new ClientRoom(clientsMax(settings, filesMax), metrics, refusals);
-  const parts = { gate, settler, meterFault, metrics, refusals, room, saturation: new Saturation() };
+  const lasting = new LastingOnes(gate);
+  const parts = { gate, settler, meterFault, metrics, refusals, room, saturation: new Saturation(), lasting };
   const lane = laneOf(settings.server, parts, (nowMs) => {
     pools.sweep(nowMs);
     control.sweep(nowMs);
@@ -133,7 +134,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         if (message.what.kind === "resource" || message.what.kind === "resources") registry.invalidate(message.what);
         else {
           directory.invalidate(message.what);
-          lane.invalidate(message.what);
+          lasting.invalidate(message.what);
         }
         post({ type: "done", seq: message.seq });
         break;
@@ -172,8 +173,6 @@ async function listen(server: Server, doors: Doors | null, options: ListenOption
 interface Lane {
   readonly server: Server;
   useLimits(limits: LimitSettings): void;
-  /** Ends what lasts of those who would not be let in any more. */
-  invalidate(what: CallerChange): void;
   /** Resolves when all connections are closed. */
   drain(): Promise<void>;
 }
@@ -189,7 +188,6 @@ function laneOf({ lane, limits }: ServerSettings, parts: LaneParts, onSweep: Swe
       fast.useLimits(changed);
       full.useLimits(changed);
     },
-    invalidate: (what) => full.invalidate(what),
     drain: async () => {
       full.drainConnections();
       await fast.drain();

@@ -108,6 +108,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     roles: ["Admin", "User"],
     permissions: [],
     scopes: ["read", "write"],
+    token: null,
     keyId: "key_1",
     retiresAtMs: null,
     plan,

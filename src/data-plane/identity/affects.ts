@@ -5,19 +5,21 @@ import type { Principal } from "./principal.ts";
 /** A change of keys, accounts or users. */
 export type CallerChange = Exclude<Invalidation, ResourceChange>;
 
-export function affects(what: CallerChange, { keyId, account, user, session }: Principal): boolean {
+/** Tells of each caller whether the change is about them; made once a change, for some name very many. */
+export function affectedBy(what: CallerChange): (caller: Principal) => boolean {
   switch (what.kind) {
     case "key":
-      return keyId === what.id;
+      return ({ keyId }) => keyId === what.id;
     case "account":
-      return account.id === what.id;
+      return ({ account }) => account.id === what.id;
     case "user":
-      return session?.user === what.id;
-    case "batch":
-      return (
-        what.accounts.includes(account.id) ||
-        (keyId !== null && what.keys.includes(keyId)) ||
-        (user !== null && what.users?.includes(user) === true)
-      );
+      return ({ session }) => session?.user === what.id;
+    case "batch": {
+      const accounts = new Set(what.accounts);
+      const keys = new Set(what.keys);
+      const users = new Set(what.users);
+      return ({ keyId, account, user }) =>
+        accounts.has(account.id) || (keyId !== null && keys.has(keyId)) || (user !== null && users.has(user));
+    }
   }
 }

@@ -8,9 +8,10 @@ import type { Settings } from "#config/settings.ts";
 import { keyEndMs, keyFault } from "#shared/key-state.ts";
 import type { AccountRecord, UserRecord } from "#shared/principals.ts";
 import type { CompiledRoute } from "#data-plane/route/compiled-route.ts";
-import type { HeadMemo } from "#data-plane/head-memo.ts";
+import type { Passage } from "#data-plane/exchange.ts";
+import { emptyMemo, type HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
-import { type Credential, textRefusal } from "./credentials.ts";
+import { type Credential, readCredential, textRefusal } from "./credentials.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 import { askedAccount, isOwn, memberAccount, NOT_OURS } from "./account-header.ts";
 import type { Directory, FoundKey, TokenOwner } from "./directory.ts";
@@ -84,6 +85,27 @@ export class Identifier {
     if (isKnown && wallMs() < caller.untilMs) return caller.principal;
     const look: Look = { runtime, memo: head.memo, asked, generation: this.#generation };
     return credential.kind === "key" ? this.#byKey(credential, look) : this.#byToken(credential, look);
+  }
+
+  /**
+   * Looks anew at one who was let in: at their key, user and account as they are now. A token counts as it did, for it proved once who
+   * they are: what it says is over soon, by design.
+   */
+  again({ head, principal, runtime }: Passage): Principal | Refusal | null | Promise<Principal | Refusal> {
+    if (principal === null) return null;
+    const asked = askedAccount(head, runtime);
+    if (typeof asked === "object" && asked !== null) return asked;
+    // Nothing of it is remembered: the next request has to prove who sent it.
+    const look: Look = { runtime, memo: emptyMemo(), asked, generation: this.#generation };
+    if (principal.token !== null) return this.#withToken(principal.token, look);
+    const credential = readCredential(head, "", runtime.keys);
+    if (credential === null || "code" in credential) return credential;
+    return this.#byKey(credential, look);
+  }
+
+  /** Whether nobody has changed since this one was let in. */
+  isUnchanged({ head: { memo }, principal }: Passage): boolean {
+    return memo.caller?.principal === principal && memo.caller?.generation === this.#generation;
   }
 
   /** Of all that principals come from. */

@@ -25,6 +25,8 @@ export interface Principal {
   readonly permissions: readonly string[];
   /** null: not narrowed by scopes. */
   readonly scopes: readonly string[] | null;
+  /** What let them in; null: a key. */
+  readonly token: VerifiedToken | null;
   readonly keyId: string | null;
   /** Until when its key's secret is good that a rotation has replaced; milliseconds since 1970. null: it is the newest, or there is none. */
   readonly retiresAtMs: number | null;
@@ -53,6 +55,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     roles: key.roles,
     permissions: permissionsOf(key.roles, settings),
     scopes: key.scopes,
+    token: null,
     keyId: key.id,
     retiresAtMs: key.retiresAtMs,
     plan: planOf(account, null, settings),
@@ -86,6 +89,7 @@ export function principalOfToken(
     roles,
     permissions: [...permissionsOf(roles, settings), ...permissions],
     scopes: claims.scopes === null ? null : listClaim(token.payload, claims.scopes),
+    token,
     keyId: null,
     retiresAtMs: null,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),

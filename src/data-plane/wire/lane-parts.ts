@@ -6,6 +6,7 @@ import type { RefusalLog } from "#data-plane/refusal-log.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import type { Saturation } from "#data-plane/saturation.ts";
 import type { ClientRoom } from "./client-room.ts";
+import type { LastingOnes } from "./lasting.ts";
 
 export interface LaneParts {
   readonly gate: Gate;
@@ -15,4 +16,5 @@ export interface LaneParts {
   readonly refusals: RefusalLog;
   readonly room: ClientRoom;
   readonly saturation: Saturation;
+  readonly lasting: LastingOnes;
 }

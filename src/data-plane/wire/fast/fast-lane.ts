@@ -29,6 +29,7 @@ export class FastLane implements ClientLane {
   readonly refusals: FastLaneParts["refusals"];
   readonly room: FastLaneParts["room"];
   readonly saturation: FastLaneParts["saturation"];
+  readonly lasting: FastLaneParts["lasting"];
   readonly turn: FastLaneParts["turn"];
   readonly #full: FullLaneDoor;
   readonly #onSweep: SweepListener;
@@ -50,6 +51,7 @@ export class FastLane implements ClientLane {
     this.refusals = parts.refusals;
     this.room = parts.room;
     this.saturation = parts.saturation;
+    this.lasting = parts.lasting;
     this.turn = parts.turn;
     this.#full = full;
     this.#onSweep = onSweep;

@@ -12,6 +12,7 @@ import type { Seeking } from "#data-plane/upstream/pool-use.ts";
 import type { ConnectionSeeker } from "#data-plane/upstream/target-sockets.ts";
 import type { Breakage, ConnectionUser, UpstreamConnection } from "#data-plane/upstream/upstream-connection.ts";
 import { hasBody } from "#data-plane/wire/head.ts";
+import { LastingAnswer, REVOKED } from "#data-plane/wire/lasting.ts";
 import { mayRepeat } from "#data-plane/wire/repeating.ts";
 import type { ResponseHead } from "#data-plane/wire/http1/response-reader.ts";
 import { INTERIM_MAX, interimLines } from "#data-plane/wire/interim.ts";
@@ -24,12 +25,11 @@ import type { ClientLane } from "./client-lane.ts";
 import type { RelayClient } from "./relay-client.ts";
 import { requestText } from "./request-text.ts";
 
-export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
+export class Relay extends LastingAnswer implements ConnectionUser, ConnectionSeeker, EndHolder {
   readonly method: string;
   readonly turn: Turn;
   readonly #lane: ClientLane;
   readonly #client: RelayClient;
-  readonly #passage: Passage;
   readonly #target: Target;
   readonly #settlement: Settlement;
   readonly #body: "none" | "length" | "chunked";
@@ -37,7 +37,6 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   /** Pieces of the body that wait for a connection. */
   #early: Buffer[] = [];
   #bodyEnded = false;
-  #over = false;
   /** null: its head has not come. */
   #answer: AnswerBody | null = null;
   #retried = false;
@@ -48,15 +47,14 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   #deadlineMs = Infinity;
 
   constructor(lane: ClientLane, client: RelayClient, passage: Passage) {
+    super(passage, lane.lasting);
     this.#lane = lane;
     this.turn = lane.turn;
     this.#client = client;
-    this.#passage = passage;
     this.method = passage.exchange.method;
     this.#target = passage.route.upstream.pick();
     this.#settlement = new Settlement(lane.settler, passage, lane.meterFault, true);
-    const { head } = passage;
-    this.#body = !hasBody(head) ? "none" : head.chunked ? "chunked" : "length";
+    this.#body = !hasBody(passage.head) ? "none" : passage.head.chunked ? "chunked" : "length";
   }
 
   /** A charge could not be written: what is queued of the answer may not go out. */
@@ -66,7 +64,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   /** Bytes the request's body may have. */
   get bodyBytesMax(): number {
-    return this.#passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity;
+    return this.passage.runtime.settings.server.limits.bodyBytesMax ?? Infinity;
   }
 
   start(): void {
@@ -83,10 +81,10 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   onConnection(connection: UpstreamConnection): void {
     // Over while it waited: somebody else may have it.
-    if (this.#over) return connection.release();
+    if (this.isOver) return connection.release();
     this.#upstream = connection;
     this.#waitForAnswer();
-    connection.begin(this, requestText(this.#passage, this.#target), this.#body);
+    connection.begin(this, requestText(this.passage, this.#target), this.#body);
     const early = this.#early;
     this.#early = [];
     let hasRoom = true;
@@ -99,11 +97,11 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   }
 
   onUnreachable(): void {
-    this.#end(unreachable(this.#passage.route.upstream.name));
+    this.#end(unreachable(this.passage.route.upstream.name));
   }
 
   #waitForAnswer(): void {
-    this.#deadlineMs = this.turn.nowMs() + this.#passage.runtime.settings.server.limits.requestTimeoutMs;
+    this.#deadlineMs = this.turn.nowMs() + this.passage.runtime.settings.server.limits.requestTimeoutMs;
   }
 
   /** For more of its body; the body itself sees to it that it comes. */
@@ -113,7 +111,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   /** Content of the request's body, good until this returns; false: no more until `resumeBody`. */
   content(bytes: Buffer, from: number, to: number): boolean {
-    if (this.#over) return true;
+    if (this.isOver) return true;
     this.#settlement.requestContent(bytes, from, to);
     if (this.#upstream !== null) {
       const hasRoom = this.#upstream.write(bytes, from, to);
@@ -128,7 +126,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   /** The request's body is whole. */
   bodyEnded(): void {
     this.#bodyEnded = true;
-    if (this.#over || this.#upstream === null) return;
+    if (this.isOver || this.#upstream === null) return;
     this.#waitForAnswer();
     this.#upstream.endBody();
   }
@@ -145,30 +143,32 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   // -- the answer
 
   onInterim({ status, raw }: ResponseHead): void {
-    if (this.#over) return;
+    if (this.isOver) return;
     if (++this.#interim > INTERIM_MAX) return this.#end(tooManyInterim());
-    const lines = interimLines(status, raw, this.#passage.exchange.httpVersion);
+    const lines = interimLines(status, raw, this.passage.exchange.httpVersion);
     if (lines === null) return;
     this.#client.out.text(lines);
     this.#client.queued();
   }
 
   onHead(head: ResponseHead, bodiless: boolean): void {
-    if (this.#over) return;
+    if (this.isOver) return;
     if (!this.#settlement.head(head.status, head.raw)) return this.#end(METERING_DOWN);
-    const { httpVersion } = this.#passage.exchange;
+    const { httpVersion } = this.passage.exchange;
     const { idleSeconds } = this.#lane;
     const circumstances = { httpVersion, mayKeep: this.#client.mayKeep, idleSeconds, target: this.#target };
     const shape = shapeOf(head, bodiless, circumstances);
     this.#answer = new AnswerBody(shape, bytesOf(head, bodiless), this.#settlement.holdsEnd);
     this.#waitForAnswer();
-    this.#client.out.text(answerText(head, this.#passage, shape));
+    this.headCame(this.turn.nowMs(), head.isEventStream && !bodiless);
+    this.#client.out.text(answerText(head, this.passage, shape));
     this.#client.headQueued(head.status);
     this.#client.queued();
   }
 
   onContent(bytes: Buffer, from: number, to: number): void {
-    if (this.#over) return;
+    if (this.isOver) return;
+    this.contentCame(this.turn.nowMs());
     this.#settlement.content(bytes, from, to);
     if (this.#answer?.takes(to - from) === true && !this.#settlement.end()) return this.#cut();
     this.#waitForAnswer();
@@ -180,7 +180,7 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   onEnd(trailers: readonly string[]): void {
     this.#upstream = null;
-    if (this.#over) return;
+    if (this.isOver) return;
     this.#settlement.measurement?.trailers(trailers);
     if (!this.#settlement.end()) return this.#cut();
     this.#trailers = trailers;
@@ -190,28 +190,28 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   /** The end of the answer may go. */
   onKnown(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.isOver) return;
+    this.ended();
     this.#answer?.end(this.#client.out, this.#trailers);
     this.#client.answered(this.#answer?.keepsAlive === true);
   }
 
   onBroken(why: Breakage): void {
     this.#upstream = null;
-    if (this.#over) return;
+    if (this.isOver) return;
     if (why === "lost" && !this.#retried && mayRepeat(this.method, this.#body !== "none")) {
       this.#retried = true;
       this.#deadlineMs = this.turn.nowMs() + this.#target.connectPatienceMs;
       return this.#sought(this.#target.sockets.takeNew(this));
     }
-    this.#end((why === "invalid" ? invalidAnswer : unreachable)(this.#passage.route.upstream.name));
+    this.#end((why === "invalid" ? invalidAnswer : unreachable)(this.passage.route.upstream.name));
   }
 
   // -- ways out
 
   /** The client is behind with reading. */
   pause(): void {
-    if (this.#over || this.#paused) return;
+    if (this.isOver || this.#paused) return;
     this.#paused = true;
     this.#deadlineMs = Infinity;
     this.#upstream?.pause();
@@ -221,16 +221,16 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#over) return;
+    if (this.isOver) return;
     this.#waitForAnswer();
     this.#upstream?.resume();
   }
 
   /** Looks whether somebody has kept the request waiting for too long. */
   sweep(nowMs: number): void {
-    if (this.#over || nowMs < this.#deadlineMs) return;
+    if (this.isOver || nowMs < this.#deadlineMs) return;
     if (this.#upstream === null) this.#busy();
-    else this.#end(timedOut(this.#passage.route.upstream.name));
+    else this.#end(timedOut(this.passage.route.upstream.name));
   }
 
   /** No connection came free in time, or too many wait for one. */
@@ -241,55 +241,55 @@ export class Relay implements ConnectionUser, ConnectionSeeker, EndHolder {
 
   /** What was staged for the answer could not be written; nothing of it went out. */
   lost(): void {
-    this.#over = true;
     this.#settlement.lost();
     this.#leave();
-    this.#client.refuse(this.#passage, METERING_DOWN);
+    this.#client.refuse(this.passage, METERING_DOWN);
   }
 
   /** The body breaks a limit: the upstream never gets the whole of it, so nothing is charged; but what was answered already is. */
   cutBody(refusal: Refusal): void {
-    if (this.#over) return;
+    if (this.isOver) return;
     if (this.#answer === null) this.#settlement.release();
     this.#end(refusal);
   }
 
   /** The client left: a whole request counts by the rule for status 499, half a one is no request. */
   clientGone(wasWhole: boolean): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.isOver) return;
     this.#settlement.clientGone(wasWhole);
     this.#lane.metrics.count("client_aborts");
     this.#leave();
   }
 
+  revoke(): void {
+    this.#end(REVOKED);
+  }
+
   /** A bug of the gateway's own ended the request before anything was answered. */
   abandon(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.isOver) return;
     this.#settlement.release();
     this.#leave();
   }
 
   /** Usage that is known only now cannot be recorded: the client does not get the whole answer. */
   #cut(): void {
-    this.#over = true;
     this.#leave();
     this.#client.cut();
   }
 
   /** Ends with a refusal, or, when an answer is under way, by cutting it off: a clean end would pass for a whole answer. */
   #end(refusal: Refusal): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.isOver) return;
     this.#settlement.endWith(refusal.status ?? 502);
     this.#leave();
-    if (this.#answer === null) this.#client.refuse(this.#passage, refusal);
+    if (this.#answer === null) this.#client.refuse(this.passage, refusal);
     else this.#client.cut();
   }
 
   /** The upstream need not go on. */
   #leave(): void {
+    this.ended();
     this.#target.sockets.forget(this);
     this.#upstream?.abort();
     this.#upstream = null;

@@ -19,10 +19,10 @@ import { BROKEN_BODY, CUT_HEAD } from "#data-plane/wire/client-refusals.ts";
 import { readHead, type RequestHead, UNKNOWN_EXPECTATION } from "#data-plane/wire/head.ts";
 import { SYNTAX, TOO_LARGE } from "#data-plane/wire/http1/request-reader.ts";
 import type { LaneParts } from "#data-plane/wire/lane-parts.ts";
+import type { LastingOnes } from "#data-plane/wire/lasting.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { abandon, brokenBy, refusedBefore, type RefusedVerdict } from "#data-plane/wire/verdicts.ts";
-import type { CallerChange } from "#data-plane/identity/affects.ts";
 import { takesUpgrade, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { headBytes } from "./head-size.ts";
@@ -121,17 +121,16 @@ export class FullLane implements ForwardHost {
     return this.#parts.meterFault;
   }
 
+  get lasting(): LastingOnes {
+    return this.#parts.lasting;
+  }
+
   /** Finishes what is under way, closes idle connections, takes no new ones; resolves when all are closed. */
   async drain(): Promise<void> {
     // http's own close() would cut idle connections on which a request may be on its way; net's only stops listening.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
     this.drainConnections();
     await closed;
-  }
-
-  /** Ends the tunnels of those who would not be let in any more. */
-  invalidate(what: CallerChange): void {
-    this.#upgrades.invalidate(what);
   }
 
   /** Finishes what is under way on connections that were taken over, and closes them. */

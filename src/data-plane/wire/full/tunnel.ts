@@ -11,10 +11,16 @@ import { METERING_DOWN } from "#data-plane/gate.ts";
 import { CLIENT_CLOSED_STATUS } from "#data-plane/metering/reservation.ts";
 import type { Settlement } from "#data-plane/metering/settlement.ts";
 import { endBehind } from "#data-plane/wire/closing.ts";
+import type { Lasting } from "#data-plane/wire/lasting.ts";
 import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";
+
+/** Time both ends have to close after the FIN. */
+const CLOSE_GRACE_MS = 1000;
+/** A frame that closes with 1008, a policy was violated (RFC 6455 §5.5.1, §7.4.1). */
+const VIOLATION = Buffer.from([0x88, 0x02, 0x03, 0xf0]);
 
 export interface TunnelParts {
   readonly passage: Passage;
@@ -25,7 +31,7 @@ export interface TunnelParts {
   readonly refuse: (refusal: Refusal) => void;
 }
 
-export class Tunnel {
+export class Tunnel implements Lasting {
   readonly #parts: TunnelParts;
   readonly #target: Target;
   /** Status the client got; 0: nothing has been answered yet. */
@@ -41,9 +47,22 @@ export class Tunnel {
     return this.#parts.passage;
   }
 
-  /** The app has agreed, and frames go both ways. */
-  get isOpen(): boolean {
-    return this.#status === 101;
+  /** Its caller would not be let in any more; what comes before the first frame is no place for one. */
+  revoke(): void {
+    if (this.#status === 101) this.#end(VIOLATION);
+    else this.#parts.socket.destroy();
+  }
+
+  /** The gateway stops. */
+  close(): void {
+    this.#end("");
+  }
+
+  #end(last: Buffer | string): void {
+    const { socket } = this.#parts;
+    socket.end(last);
+    // A client that never closes its side would hold the tunnel, or a stop.
+    setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
   }
 
   /** Makes the request exactly what the full lane would send, and says where it goes. */

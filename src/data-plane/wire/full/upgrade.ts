@@ -7,29 +7,23 @@ import type { Duplex } from "node:stream";
 import { createProxyServer } from "http-proxy-3";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage, Verdict } from "#data-plane/exchange.ts";
-import type { Gate } from "#data-plane/gate.ts";
-import { affects, type CallerChange } from "#data-plane/identity/affects.ts";
 import type { FaultListener } from "#data-plane/metering/measurement.ts";
 import { Settlement } from "#data-plane/metering/settlement.ts";
 import type { Settler } from "#data-plane/metering/settler.ts";
 import type { RefusalLog } from "#data-plane/refusal-log.ts";
+import type { LastingOnes } from "#data-plane/wire/lasting.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import type { WorkerMetrics } from "#shared/metrics-table.ts";
 import { responseBytes } from "./parser-errors.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { Tunnel } from "./tunnel.ts";
 
-/** Time the ends of a tunnel have to close after a stop's FIN. */
-const CLOSE_GRACE_MS = 1000;
-/** A frame that closes with 1008, a policy was violated (RFC 6455 §5.5.1, §7.4.1). */
-const VIOLATION = Buffer.from([0x88, 0x02, 0x03, 0xf0]);
-
 interface UpgradeParts {
-  readonly gate: Gate;
   readonly settler: Settler;
   readonly meterFault: FaultListener;
   readonly metrics: WorkerMetrics;
   readonly refusals: RefusalLog;
+  readonly lasting: LastingOnes;
 }
 
 /** Whether a request is for the upgrade lane. */
@@ -48,7 +42,7 @@ export class UpgradeLane {
   readonly #parts: UpgradeParts;
   readonly #proxy = createProxyServer({ ws: true, xfwd: false });
   readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
-  readonly #open = new Map<Duplex, Tunnel>();
+  readonly #open = new Set<Tunnel>();
 
   constructor(parts: UpgradeParts) {
     this.#parts = parts;
@@ -59,22 +53,7 @@ export class UpgradeLane {
 
   /** Ends all open tunnels (the gateway stops). */
   close(): void {
-    for (const socket of this.#open.keys()) end(socket, null);
-  }
-
-  /** Ends the tunnels of those who would not be let in any more: a request is over soon, a tunnel may last for days. */
-  invalidate(what: CallerChange): void {
-    for (const [socket, tunnel] of this.#open) {
-      const { principal } = tunnel.passage;
-      if (principal !== null && affects(what, principal)) void this.#recheck(socket, tunnel);
-    }
-  }
-
-  async #recheck(socket: Duplex, tunnel: Tunnel): Promise<void> {
-    // Who cannot be asked about stays: it is no sign against them.
-    if (await this.#parts.gate.letsIn(tunnel.passage).catch(() => true)) return;
-    if (tunnel.isOpen) end(socket, VIOLATION);
-    else socket.destroy();
+    for (const tunnel of this.#open) tunnel.close();
   }
 
   take(verdict: Verdict, request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -108,26 +87,21 @@ export class UpgradeLane {
   }
 
   #tunnel(passage: Passage, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { metrics, settler, meterFault } = this.#parts;
+    const { metrics, settler, meterFault, lasting } = this.#parts;
     const settlement = new Settlement(settler, passage, meterFault);
     const refuseWith = (refusal: Refusal) => this.#refuse(refusal, passage.requestId, passage.runtime, request, socket);
     const tunnel = new Tunnel({ passage, request, socket, settlement, refuse: refuseWith });
     const started = performance.now();
     metrics.started("full");
-    this.#open.set(socket, tunnel);
+    this.#open.add(tunnel);
+    lasting.add(tunnel);
     this.#tunnels.set(request, tunnel);
     socket.once("close", () => {
-      this.#open.delete(socket);
+      this.#open.delete(tunnel);
+      lasting.delete(tunnel);
       const status = tunnel.clientGone();
       metrics.finished(passage.route.metric, status, (performance.now() - started) / 1000);
     });
     this.#proxy.ws(request, socket, head, { target: tunnel.prepare() }, () => tunnel.failed());
   }
-}
-
-function end(socket: Duplex, last: Buffer | null): void {
-  if (last === null) socket.end();
-  else socket.end(last);
-  // A client that never closes its side would hold the tunnel, or a stop.
-  setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
 }

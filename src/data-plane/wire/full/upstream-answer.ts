@@ -1,5 +1,6 @@
 /** The head of an answer as undici gives it: texts of its lines, and the length it says. Worker thread, pure. */
 import type { Dispatcher } from "undici";
+import { isEventStream } from "#data-plane/wire/event-stream.ts";
 
 /** undici gives header lines as buffers, names and values in turn. */
 export function headerTexts(raw: Dispatcher.DispatchController["rawHeaders"]): readonly string[] {
@@ -17,4 +18,10 @@ export function pairsOf(raw: readonly string[]): [string, string][] {
 export function lengthOf(raw: readonly string[]): number | null {
   const at = raw.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-length");
   return at === -1 ? null : Number(raw[at + 1]);
+}
+
+export function saysEventStream(raw: readonly string[]): boolean {
+  return raw.some(
+    (text, index) => index % 2 === 0 && text.toLowerCase() === "content-type" && isEventStream(raw[index + 1] ?? ""),
+  );
 }

@@ -3,6 +3,7 @@
  * that two readers could take differently is none. Pure. A head equal to the one before is not read anew.
  * The bytes stay where they are: whoever calls keeps all of a head until it is whole.
  */
+import { isEventStream } from "#data-plane/wire/event-stream.ts";
 import { FieldsReader } from "./fields-reader.ts";
 import { CR, FIELD, LF, SP } from "./octets.ts";
 
@@ -31,6 +32,7 @@ export interface ResponseHead {
   /** `names[i]` is `raw[2 * i]` in lower case. */
   readonly names: readonly string[];
   readonly framing: ResponseFraming;
+  readonly isEventStream: boolean;
   /** Lower-case names listed in `Connection`. */
   readonly connectionOptions: ReadonlySet<string>;
   /** The upstream keeps the connection for another request, unless the body ends with it. */
@@ -142,6 +144,7 @@ export class ResponseReader {
     let coding: string | null = null;
     let connection = "";
     let keepAlive = "";
+    let streams = false;
     for (let i = 0; i < raw.length; i += 2) {
       const name = (raw[i] ?? "").toLowerCase();
       const value = raw[i + 1] ?? "";
@@ -152,6 +155,7 @@ export class ResponseReader {
       } else if (name === "transfer-encoding") coding = coding === null ? value : `${coding},${value}`;
       else if (name === "connection") connection += `,${value}`;
       else if (name === "keep-alive") keepAlive = value;
+      else if (name === "content-type") streams ||= isEventStream(value);
     }
     const framing = framingOf(length, coding, this.#minor);
     if ("fault" in framing) return framing;
@@ -164,6 +168,7 @@ export class ResponseReader {
       raw,
       names,
       framing,
+      isEventStream: streams,
       connectionOptions,
       keepsAlive,
       keepAliveSeconds: seconds === undefined ? null : Number(seconds),
