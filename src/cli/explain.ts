@@ -13,12 +13,13 @@ import type { AccountRecord, KeyRecord, KeySets, OwnLimits, UserRecord } from "#
 import type { ResourceRecord } from "#shared/resources.ts";
 import { type AdminClient, NotFound } from "./admin-answer.ts";
 import { withAdmin } from "./admin-client.ts";
-import { CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
+import { collect, CommandFault, type CommonOptions, print, settingsOf, withCommonOptions } from "./context.ts";
 
 interface ExplainOptions extends CommonOptions {
   readonly host: string;
   readonly key?: string;
   readonly token?: string;
+  readonly header: readonly string[];
 }
 
 export function addExplain(program: Command): void {
@@ -26,6 +27,7 @@ export function addExplain(program: Command): void {
     .option("--host <host>", "Host of the request", "localhost")
     .option("--key <key>", "API key of the request")
     .option("--token <token>", "token of the request")
+    .option("--header <header>", 'header of the request, "name: value", may be repeated', collect, [])
     .action(async (method: string, path: string, options: ExplainOptions) => {
       if (options.key !== undefined && options.token !== undefined)
         throw new CommandFault("Name a key or a token, not both");
@@ -55,6 +57,7 @@ async function explain(
     "Host",
     options.host,
     ...(credential === undefined ? [] : ["Authorization", `Bearer ${credential}`]),
+    ...options.header.flatMap(headerOf),
   ];
   const [{ dryRun }, { Peer }, { readHead }] = await Promise.all([
     import("#data-plane/dry-run.ts"),
@@ -91,6 +94,14 @@ async function explain(
     limits: run.limits,
     answer,
   };
+}
+
+/** Name and value of a header as it is written. */
+function headerOf(text: string): readonly [name: string, value: string] {
+  const [, name, value] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new CommandFault(`Header "${text}" is not written "name: value"`);
+  return [name, value];
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { withAdmin } from "./admin-client.ts";
 import { addKeyImport } from "./keys-import.ts";
-import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
+import { collect, type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -66,10 +66,6 @@ export function addKeys(program: Command): void {
   withCommonOptions(
     keys.command("pattern").description("Print what finds keys in text, a regular expression a line"),
   ).action(pattern);
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
 }
 
 async function create(options: CreateOptions): Promise<void> {

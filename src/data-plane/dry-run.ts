@@ -3,19 +3,14 @@
  * Uses the functions the gate uses; looks at limits, takes nothing.
  */
 import type { Settings } from "#config/settings.ts";
-import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import { shapesOf } from "#shared/counter-shapes.ts";
 import { ownQuotas } from "#shared/own-limits.ts";
-import { keyFault } from "#shared/key-state.ts";
-import type { AccountRecord, KeyRecord, KeySets, TokenUser, UserRecord } from "#shared/principals.ts";
+import { type CallerSources, DryCaller } from "./dry-run-caller.ts";
 import { holds, quotaName, quotaRefusalOf } from "./dry-run-quotas.ts";
 import { type Exchange, isRefusal } from "./exchange.ts";
-import { type Credential, readCredential, textRefusal } from "#data-plane/identity/credentials.ts";
 import { narrowingRefusal } from "#data-plane/identity/narrowing.ts";
-import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "#data-plane/identity/principal.ts";
-import { accountOfOwner, userOfToken } from "#data-plane/identity/token-user.ts";
-import { TokenVerifier } from "#data-plane/identity/token-verifier.ts";
+import type { Principal } from "#data-plane/identity/principal.ts";
 import { type FindResource, ownershipRefusal } from "#data-plane/ownership/ownership.ts";
 import { authorize } from "#data-plane/policy/authorize.ts";
 import { ownRateName } from "#data-plane/policy/own-rates.ts";
@@ -29,16 +24,9 @@ import { TraceIds } from "./trace-ids.ts";
 import { clientAddressOf } from "#data-plane/upstream/forwarded-headers.ts";
 import { controlPool, Pools } from "#data-plane/upstream/pool.ts";
 
-export interface DryRunParts {
+export interface DryRunParts extends CallerSources {
   readonly settings: Settings;
   readonly request: Exchange;
-  readonly keySets: KeySets;
-  /** null: no such key. */
-  readonly findKey: (secret: string) => Promise<{ readonly key: KeyRecord; readonly account: AccountRecord } | null>;
-  /** By our id or the operator's; null: not seen yet. */
-  readonly findAccount: (id: string) => Promise<AccountRecord | null>;
-  /** By external id; null: not seen yet. */
-  readonly findUser: (externalId: string) => Promise<UserRecord | null>;
   /** Whose a thing is; null: nobody's. */
   readonly findResource: FindResource;
   /** Units that the account, and the key and user of the principal, have used in their windows now, by `quotaName`. */
@@ -120,7 +108,7 @@ class Walk {
   async #caller(asked: Asked): Promise<Refusal | null> {
     const { route } = asked;
     this.phase = "identify";
-    const principal = await this.#identify(asked);
+    const principal = await new DryCaller(this.#parts, this.#runtime).identify(asked);
     if (principal !== null && isRefusal(principal)) return principal;
     this.step("identify", principal === null ? "nobody (anonymous)" : describe(principal));
     this.phase = "authorize";
@@ -145,65 +133,6 @@ class Walk {
   #ofAnother(principal: Principal | null, asked: Asked): Refusal | null | Promise<Refusal | null> {
     const { findResource, request } = this.#parts;
     return principal === null ? null : ownershipRefusal(principal, asked, request.method, findResource);
-  }
-
-  async #identify({ route, head, target }: Asked): Promise<Principal | Refusal | null> {
-    if (route.auth === "none") return null;
-    const credential = readCredential(head, target.query, this.#runtime.keys);
-    if (credential === null) {
-      return route.auth === "optional"
-        ? null
-        : refuse("credentials_missing", `route:${route.name}`, "No token and no API key");
-    }
-    if ("code" in credential) return credential;
-    if (credential.kind === "key" ? !route.acceptsKey : !route.acceptsJwt) {
-      return refuse(
-        "credentials_invalid",
-        `route:${route.name}`,
-        `This route takes no ${credential.kind === "key" ? "API keys" : "tokens"}`,
-      );
-    }
-    return credential.kind === "key" ? this.#byKey(credential) : this.#byToken(credential);
-  }
-
-  async #byKey(credential: Credential): Promise<Principal | Refusal> {
-    const { settings } = this.#runtime;
-    const misfit = textRefusal(credential);
-    if (misfit !== null) return misfit;
-    const found = await this.#parts.findKey(credential.text);
-    if (found === null) return refuse("credentials_invalid", "key:unknown", "API key is not known");
-    const fault = keyFault(found.key, wallMs());
-    if (fault !== null) return fault;
-    return principalOfKey(found.key, found.account, settings);
-  }
-
-  async #byToken({ text, digest }: Credential): Promise<Principal | Refusal> {
-    const { settings } = this.#runtime;
-    const verifier = new TokenVerifier(settings.identity.issuers, this.#parts.keySets, () => Promise.resolve());
-    const token = await verifier.verify(text, digest);
-    if ("code" in token) return token;
-    const externalId = accountOfToken(token);
-    if (externalId === null) return refuse("credentials_invalid", "token:account", "Token names no account");
-    const found = await this.#parts.findAccount(externalId);
-    const known = found ?? newAccount(externalId);
-    const user = await this.#user(userOfToken(token), known, found === null);
-    const account = accountOfOwner(token, { account: known, user });
-    return "code" in account ? account : principalOfToken(token, account, user, settings);
-  }
-
-  /** As the first sight of the token would make them, where nobody has seen them. */
-  async #user(
-    named: TokenUser | null,
-    { id, externalId: externalAccount }: AccountRecord,
-    isFirst: boolean,
-  ): Promise<UserRecord | null> {
-    if (named === null) return null;
-    const { externalId } = named;
-    const user = (await this.#parts.findUser(externalId)) ?? newUser(externalId);
-    if (Object.hasOwn(user.members, id)) return user;
-    const { firstRoles, roles: laterRoles } = this.#runtime.settings.identity.members;
-    const roles = isFirst ? firstRoles : laterRoles;
-    return { ...user, members: { ...user.members, [id]: { externalAccount, roles, limits: null } } };
   }
 
   #tellRates(route: CompiledRoute, principal: Principal | null): void {
@@ -252,36 +181,10 @@ class Walk {
   }
 }
 
-/** An account that a token names and nobody has seen. */
-function newAccount(externalId: string): AccountRecord {
-  return {
-    id: "(made at first sight)",
-    externalId,
-    name: externalId,
-    state: "active",
-    plan: null,
-    anchorMs: 0,
-    epoch: 0,
-    spendCap: { units: {}, money: null },
-    grants: [],
-  };
-}
-
 function allowed(principal: Principal | null, asked: Asked): string {
   if (principal === null || !isOwnOnly(principal, asked.route)) return "allowed";
   const target = forwardedTarget(principal, asked);
   return target === asked.target.text ? "allowed, for what is their own" : `allowed, for what is their own: ${target}`;
-}
-
-function newUser(externalId: string): UserRecord {
-  return {
-    id: "(made at first sight)",
-    externalId,
-    state: "active",
-    notBeforeMs: null,
-    deniedSessions: [],
-    members: {},
-  };
 }
 
 function describe(principal: Principal): string {

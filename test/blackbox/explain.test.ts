@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
-import { askJson, startScene, text } from "#test/support/scene.ts";
+import { rawExchange, requestHead } from "#test/support/raw.ts";
+import { startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks();
 const main = {
@@ -17,6 +18,7 @@ const scene = await startScene({
   config: {
     identity: {
       issuers: [main],
+      accountHeader: "x-account",
       members: { firstRoles: ["Owner"], roles: ["Guest"], quotaWindows: ["day"] },
       keys: { quotaWindows: ["day"], foreign: [{ prefix: "old_", length: 20 }] },
     },
@@ -39,16 +41,29 @@ afterAll(async () => {
 const tokenOf = (sub: string, more: object = {}) => jwks.token({ claims: { aud: "api", sub, org: "acme", ...more } });
 
 /** What explain says, beside what the gateway answers to the same. */
-async function both(path: string, credential: readonly [kind: "--key" | "--token", text: string]) {
-  const { code, stdout, stderr } = await gateway.cli("explain", "GET", path, ...credential, "--json");
+async function both(
+  path: string,
+  credential: readonly [kind: "--key" | "--token", text: string],
+  headers: readonly (readonly [name: string, value: string])[] = [],
+) {
+  const said = headers.flatMap(([name, value]) => ["--header", `${name}: ${value}`]);
+  const { code, stdout, stderr } = await gateway.cli("explain", "GET", path, ...credential, ...said, "--json");
   expect([code, stderr]).toEqual([0, ""]);
-  const story: { readonly answer: { status: number | null; code: string | null }; readonly limits: string[] } =
-    JSON.parse(stdout);
-  const { status, body } = await askJson(`${gateway.url}${path}`, { bearer: credential[1] });
-  const said = story.answer.status === null ? "forwarded" : `${story.answer.status} ${story.answer.code}`;
-  const done = status === 200 ? "forwarded" : `${status} ${text(body, "error")}`;
-  expect(said).toBe(done);
-  return { said, limits: story.limits };
+  const story: {
+    readonly answer: { status: number | null; code: string | null };
+    readonly limits: string[];
+    readonly steps: readonly { phase: string; outcome: string }[];
+  } = JSON.parse(stdout);
+  const lines = [`Authorization: Bearer ${credential[1]}`, ...headers.map(([name, value]) => `${name}: ${value}`)];
+  const { responses } = await rawExchange(gateway.port, requestHead("GET", path, lines), { responses: 1 });
+  const [answer] = responses;
+  const explained = story.answer.status === null ? "forwarded" : `${story.answer.status} ${story.answer.code}`;
+  const done =
+    answer?.status === 200
+      ? "forwarded"
+      : `${answer?.status} ${text(JSON.parse(answer?.body.toString() ?? ""), "error")}`;
+  expect(explained).toBe(done);
+  return { said: explained, limits: story.limits, steps: story.steps };
 }
 
 test("limits of the key itself, beside those of its plan", async () => {
@@ -85,6 +100,41 @@ test("a member: as first seen, with limits of their own, and removed", async () 
   expect((await both("/open", ["--token", ann])).said).toBe("403 tenant_mismatch");
   const shown = (await operator.call("GET", "/admin/users/ann")).body;
   expect(shown).toMatchObject({ members: [], removedFrom: [expect.stringMatching(/^acct_/)] });
+});
+
+/** A user of the account `home`. */
+const ofHome = (sub: string, more: object = {}) => ["--token", tokenOf(sub, { org: "home", ...more })] as const;
+const acting = (account: string) => [["X-Account", account]] as const;
+
+test("the account header: the caller's own account, and another that they become a member of", async () => {
+  const guest = "/admin/accounts/acme/members/guest";
+  const ask = (account: string) => both("/calls", ofHome("guest"), acting(account));
+  expect((await ask("home")).said).toBe("forwarded");
+  expect((await ask("acme")).said).toBe("403 tenant_mismatch");
+  await operator.call("POST", "/admin/accounts/acme/members", { user: "guest", roles: ["Guest"] });
+  expect((await ask("acme")).said).toBe("403 permission_denied");
+  await operator.call("PATCH", guest, { roles: ["Owner"] });
+  const { said, steps } = await ask(String((await operator.call("GET", "/admin/accounts/acme")).body.id));
+  expect(said).toBe("forwarded");
+  expect(steps.find(({ phase }) => phase === "identify")?.outcome).toMatch(/^token of guest, account acme, /);
+}, 60_000);
+
+test("the account header: of who acts as another, of keys, and sent twice", async () => {
+  await operator.call("POST", "/admin/accounts/acme/members", { user: "seen", roles: ["Owner"] });
+  // Who acts as the user does so in the account that the token names.
+  const support = ofHome("seen", { act: { sub: "support" } });
+  expect((await both("/open", support, acting("acme"))).said).toBe("403 tenant_mismatch");
+  expect((await both("/open", support, acting("home"))).said).toBe("forwarded");
+  const key = await operator.key();
+  expect((await both("/open", ["--key", key.secret], acting(key.account))).said).toBe("forwarded");
+  expect((await both("/open", ["--key", key.secret], acting("acme"))).said).toBe("403 tenant_mismatch");
+  const twice = await both("/open", ["--key", key.secret], [...acting(key.account), ...acting(key.account)]);
+  expect(twice.said).toBe("400 malformed_request");
+}, 60_000);
+
+test("a header that is not written as one", async () => {
+  const { code, stderr } = await gateway.cli("explain", "GET", "/open", "--header", "x-account acme");
+  expect([code, stderr]).toEqual([1, expect.stringContaining('Header "x-account acme" is not written "name: value"')]);
 });
 
 test("a session that was denied", async () => {

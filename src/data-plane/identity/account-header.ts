@@ -5,6 +5,8 @@
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { AccountRecord, UserRecord } from "#shared/principals.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
+import { actorOf } from "./token-user.ts";
+import type { VerifiedToken } from "./token-verifier.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
 
 export const NOT_OURS: Refusal = refuse("tenant_mismatch", "account:header", "Belongs to another account");
@@ -23,6 +25,14 @@ export function askedAccount({ names, raw }: RequestHead, { settings }: Runtime)
 /** Whether nothing else than the caller's own account is asked for. */
 export function isOwn({ id, externalId }: AccountRecord, asked: string | null): boolean {
   return asked === null || asked === id || asked === externalId;
+}
+
+/**
+ * Whether a token can ask for another account than its own. Who acts as a user does so in the account that the token names: in another,
+ * whose roles nobody has looked at, the user may be far more.
+ */
+export function mayAsk({ issuer, payload }: VerifiedToken): boolean {
+  return issuer.roleSource === "members" && actorOf(payload) === null;
 }
 
 /** Our id of the account that is asked for, by our id or the operator's; null: the user is no member of such a one. */

@@ -13,10 +13,10 @@ import { emptyMemo, type HeadMemo } from "#data-plane/head-memo.ts";
 import type { Runtime } from "#data-plane/runtime.ts";
 import { type Credential, readCredential, textRefusal } from "./credentials.ts";
 import type { RequestHead } from "#data-plane/wire/head.ts";
-import { askedAccount, isOwn, memberAccount, NOT_OURS } from "./account-header.ts";
+import { askedAccount, isOwn, mayAsk, memberAccount, NOT_OURS } from "./account-header.ts";
 import type { Directory, FoundKey, TokenOwner } from "./directory.ts";
 import { accountOfToken, type Principal, principalOfKey, principalOfToken } from "./principal.ts";
-import { accountOfOwner, actorOf, userOfToken } from "./token-user.ts";
+import { accountOfOwner, userOfToken } from "./token-user.ts";
 import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
 
 /** Keyed by record or token, account and user, so that a change of any, or of the settings, makes a new principal. */
@@ -155,17 +155,13 @@ export class Identifier {
     );
   }
 
-  /**
-   * By the account header: another account that the token's user is a member of. Who acts as the user does so in the account that the
-   * token names: in another, whose roles nobody has looked at, the user may be far more.
-   */
+  /** By the account header: another account that the token's user is a member of. */
   #ofAsked(
     token: VerifiedToken,
     user: UserRecord | null,
     look: Look,
   ): Principal | Refusal | Promise<Principal | Refusal> {
-    const mayAsk = token.issuer.roleSource === "members" && actorOf(token.payload) === null;
-    const id = mayAsk ? memberAccount(user, look.asked) : null;
+    const id = mayAsk(token) ? memberAccount(user, look.asked) : null;
     if (id === null) return NOT_OURS;
     return after(this.#directory.account(id), (account) => this.#ofOwner(token, { account, user }, look));
   }
