@@ -137,7 +137,7 @@ test("the document tells what is asked, and explain decides alike", async () => 
       get: { "x-tollgate-name": "tollgate.api-keys.list" },
       post: { "x-tollgate-name": "tollgate.api-keys.create", description: "Needs one of the roles `Admin`." },
     },
-    "/api-keys/{id}/rotate": { post: { description: "Takes tokens only." } },
+    "/api-keys/{id}/rotate": { post: { description: "Takes tokens only.", security: [{ bearer: [] }] } },
     "/health": { get: { description: "Limited by the rates `probes`." } },
     "/billing/spend-cap": { put: { description: "Needs the permissions `caps:set`. Needs a plan with `caps`." } },
   });
@@ -153,4 +153,14 @@ test("a changed rule holds for the next request", async () => {
   const { event } = await gateway.reload({ ...sceneConfig(upstream.url), ...without });
   expect(event).toBe("reloaded");
   expect(shortly(await own("/api-keys", user.secret, "POST", {}))).toBe("201");
+});
+
+test("health asks past a rate that probes have used up", async () => {
+  const probed = {
+    rates: { asked: { limit: 1, per: "1h", by: "ip" } },
+    endpoints: { rules: [{ operations: ["tollgate.*"], rates: ["asked"] }] },
+  };
+  await gateway.reload({ ...sceneConfig(upstream.url), ...config, ...probed });
+  expect([shortly(await own("/ready")), shortly(await own("/ready"))]).toEqual(["200", "429 rate_limited"]);
+  expect(await gateway.cli("health")).toMatchObject({ code: 0, stderr: "" });
 });

@@ -213,9 +213,11 @@ function bearerWords(keyHeaders: readonly string[]): string {
 }
 
 /** One of them is enough; none at all: the operation is open. */
-function securityOf({ auth }: Access, keyHeaders: readonly string[]): ApiOperation["security"] {
+function securityOf({ auth, demands }: Access, keyHeaders: readonly string[]): ApiOperation["security"] {
   if (auth === "none") return [];
   if (auth === "operator") return [{ adminToken: [] }];
-  const own = keyHeaders.filter((name) => name !== "authorization");
-  return [{ bearer: [] }, ...own.map((name) => ({ [name]: [] }))];
+  const forKeys = demands.schemes.includes("key") ? keyHeaders : [];
+  const isBearer = demands.schemes.includes("jwt") || forKeys.includes("authorization");
+  const own = forKeys.filter((name) => name !== "authorization");
+  return [...(isBearer ? [{ bearer: [] }] : []), ...own.map((name) => ({ [name]: [] }))];
 }
