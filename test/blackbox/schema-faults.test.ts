@@ -25,6 +25,8 @@ test.each([
   [{ limits: { rates: [{ limit: 0, per: "1m" }] } }, "body/limits/rates/0/limit", "body/limits/rates/0/limit must be >= 1"],
   [{ limits: { rates: [{ limit: 1 }] } }, "body/limits/rates/0/per", "body/limits/rates/0/per is missing"],
   [[], "body", "body must be object"],
+  [{ routes: ["alll"] }, "body/routes/0", 'Route alll is not in the configuration: did you mean "all"?'],
+  [{ routes: ["all", "something else"] }, "body/routes/1", "Route something else is not in the configuration: there are all, and tollgate.… for the gateway's own endpoints"],
 ])("%j", async (wish, path, detail) => {
   const { status, body } = await askJson(`${gateway.url}/_tollgate/api-keys`, { method: "POST", body: wish, bearer: key.secret });
   expect({ status, error: body.error, path: body.path, detail: body.detail }).toEqual({ status: 400, error: "malformed_request", path, detail });

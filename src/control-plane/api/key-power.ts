@@ -37,8 +37,8 @@ export interface KeyOwner {
 export function beyond(owner: KeyPower, key: KeyPower): Refusal | null {
   const role = key.roles.find((wanted) => !owner.roles.includes(wanted));
   if (role !== undefined) return refusal("role", `Role ${role} is not yours to give`);
-  const scope = firstBeyond(owner.scopes, key.scopes);
-  if (scope !== null) return refusal("scope", `Scope ${scope} is not yours to give`);
+  const scope = itemBeyond("scope", owner.scopes, key.scopes);
+  if (scope !== null) return scope;
   if ((key.expiresAtMs ?? Infinity) > (owner.expiresAtMs ?? Infinity))
     return refusal("expires", "A key cannot outlive the key, or the replaced secret, that makes, changes or shows it");
   if (!isWithinLimits(key.limits, owner.limits)) return refusal("limits", "The limits are wider than your own");
@@ -46,10 +46,9 @@ export function beyond(owner: KeyPower, key: KeyPower): Refusal | null {
 }
 
 function beyondNarrowing(owner: KeyNarrowing, key: KeyNarrowing): Refusal | null {
-  const route = firstBeyond(owner.routes, key.routes);
-  if (route !== null) return refusal("route", `Route ${route} is not yours to give`);
-  const method = firstBeyond(withHead(owner.methods), key.methods);
-  if (method !== null) return refusal("method", `Method ${method} is not yours to give`);
+  const narrower =
+    itemBeyond("route", owner.routes, key.routes) ?? itemBeyond("method", withHead(owner.methods), key.methods);
+  if (narrower !== null) return narrower;
   if (owner.addresses === null) return null;
   const blocks = owner.addresses;
   const address = key.addresses === null ? "any" : key.addresses.find((wanted) => !isWithinBlocks(wanted, blocks));
@@ -57,9 +56,12 @@ function beyondNarrowing(owner: KeyNarrowing, key: KeyNarrowing): Refusal | null
 }
 
 /** null: `wanted` is all within. */
-function firstBeyond(held: readonly string[] | null, wanted: readonly string[] | null): string | null {
+function itemBeyond(what: string, held: readonly string[] | null, wanted: readonly string[] | null): Refusal | null {
   if (held === null) return null;
-  return wanted === null ? "any" : (wanted.find((item) => !held.includes(item)) ?? null);
+  if (wanted === null)
+    return refusal(what, `A key for any ${what} is not yours to make, change or show: you are held to some`);
+  const item = wanted.find((one) => !held.includes(one));
+  return item === undefined ? null : refusal(what, `The ${what} ${item} is not yours to give`);
 }
 
 function withHead(methods: readonly string[] | null): readonly string[] | null {

@@ -6,6 +6,7 @@ import { parseTime } from "#core/time-text.ts";
 import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
 import { builtinRoutesOf } from "#config/builtin-routes.ts";
+import { didYouMean } from "#config/suggest.ts";
 import type { KeyChange, NewApiKey } from "#control-plane/accounts/api-key.ts";
 import { beyond, type KeyOwner, secretRefusal } from "./key-power.ts";
 import { type KeyPatchWish, METHODS, type NewKeyWish } from "./key-schemas.ts";
@@ -15,6 +16,8 @@ import { refuseAt, refuseBy, reject, rejectWith } from "./problems.ts";
 const OVERLAP_MS_MAX = 30 * 86_400_000;
 /** RFC 9110 §9.2.1. */
 const SAFE: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+const NAMES_SHOWN_MAX = 20;
 
 /** A key as an operator asks for it: any known role. */
 export function operatorKey(wish: NewKeyWish, accountId: string, settings: Settings): NewApiKey {
@@ -103,9 +106,22 @@ function endOf({ expires, expiresAt }: KeyPatchWish): number | null | undefined 
 function checkedRoutes(routes: readonly string[], settings: Settings): readonly string[] {
   const known = [...settings.routes, ...builtinRoutesOf(settings.server)].map(({ name }) => name);
   const at = routes.findIndex((name) => !known.includes(name));
-  if (at !== -1)
-    refuseAt(`body/routes/${at}`, `Route ${routes[at]} is not in the configuration; there are ${known.join(", ")}`);
-  return routes;
+  const unknown = routes[at];
+  if (unknown === undefined) return routes;
+  // All of them are too many to read: the gateway's own are a hundred.
+  const hint =
+    didYouMean(unknown, known) ?? `there are ${namesOf(settings)}, and tollgate.… for the gateway's own endpoints`;
+  return refuseAt(`body/routes/${at}`, `Route ${unknown} is not in the configuration: ${hint}`);
+}
+
+function namesOf({ routes }: Settings): string {
+  const more = routes.length > NAMES_SHOWN_MAX ? ", …" : "";
+  return (
+    routes
+      .slice(0, NAMES_SHOWN_MAX)
+      .map(({ name }) => name)
+      .join(", ") + more
+  );
 }
 
 function checkedAddress(text: string, index: number): string {
