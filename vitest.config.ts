@@ -19,8 +19,8 @@ const SLOW = [
   "test/durability/{kill,admin-kill}.test.ts",
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",
-  "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,reconcile,slow-readers}.test.ts",
-  "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation}.test.ts",
+  "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,reconcile,restarts,slow-readers}.test.ts",
+  "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-audit,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation}.test.ts",
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 

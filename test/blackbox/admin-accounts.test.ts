@@ -176,18 +176,6 @@ describe("a plan for a time", () => {
     ]);
   });
 
-  test("that ended while the gateway was down has ended before it is ready", async () => {
-    await using own = await startScene({ config });
-    const { account, secret } = await own.operator.key();
-    const term = { plan: "team", planDuration: "1500ms" };
-    const { body } = await own.operator.call("PATCH", `/admin/accounts/${account}`, term);
-    await own.gateway.kill();
-    await until("its time has come", () => Date.now() > Date.parse(text(body, "planUntil")));
-    await using again = await startScene({ config, gateway: { dir: own.gateway.dir } });
-    const answer = await askJson(`${again.gateway.url}/_tollgate/auth/me`, { bearer: secret });
-    expect(answer.body).toMatchObject({ plan: "free", account: { plan: null, planUntil: null } });
-  });
-
   test("a plan without a term is had for good, and a term alone is one of the plan there is", async () => {
     const id = await operator.account({ plan: "team" });
     expect((await patch(id, { planDuration: "30d" })).body).toMatchObject({
@@ -301,15 +289,6 @@ describe("a deletion", () => {
     expect(await operator.call("POST", `/admin/accounts/${id}/restore`)).toMatchObject({
       body: { state: "suspended" },
     });
-  });
-
-  test("is there after a crash", async () => {
-    await using own = await startScene({ config });
-    const { account, secret } = await own.operator.key();
-    await own.operator.call("DELETE", `/admin/accounts/${account}`);
-    await own.gateway.kill();
-    await using again = await startScene({ config, gateway: { dir: own.gateway.dir } });
-    expect((await askJson(`${again.gateway.url}/x`, { bearer: secret })).status).toBe(401);
   });
 });
 

@@ -1,11 +1,10 @@
 /** Keys that can be shown again: where the file says so, to whom may, written down each time, and nowhere on disk as they are. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
-import { startGateway } from "#test/support/process.ts";
-import { ADMIN_TOKEN, askJson, operatorOf, rows, sceneConfig, startScene, text } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks(makeKey("ES256"));
 const claims = { account: "org", roles: "roles" };
@@ -105,25 +104,4 @@ test("no secret is on disk as it is", async () => {
   const texts = files.map((file) => readFileSync(join(file.parentPath, file.name), "latin1"));
   expect(texts.filter((content) => content.includes(secret) || content.includes(secret.slice(-20)))).toEqual([]);
   expect(gateway.output()).not.toContain(secret);
-});
-
-test("where secrets are not kept, or not any more, or the sealing key is gone, it says so", async () => {
-  const start = { ...sceneConfig("http://127.0.0.1:9"), version: 1 };
-  await using hashing = await startGateway(start);
-  const kept = await operatorOf(hashing).key();
-  const answer = await operatorOf(hashing).call("POST", `/admin/keys/${kept.id}/reveal`);
-  expect(answer).toMatchObject({ status: 409, body: { error: "conflict" } });
-  const config = { ...start, identity: { keys: { storage: "retrievable" } } };
-  await hashing.stop();
-  await using keeping = await startGateway(config, { dir: hashing.dir });
-  expect((await operatorOf(keeping).call("POST", `/admin/keys/${kept.id}/reveal`)).status).toBe(409);
-  const sealed = await operatorOf(keeping).key();
-  expect((await operatorOf(keeping).call("POST", `/admin/keys/${sealed.id}/reveal`)).status).toBe(200);
-  await keeping.stop();
-  writeFileSync(join(hashing.dir, "data", "sealing-keys"), "");
-  await using lost = await startGateway(config, { dir: hashing.dir });
-  const refused = await operatorOf(lost).call("POST", `/admin/keys/${sealed.id}/reveal`);
-  expect(refused).toMatchObject({ status: 503, body: { error: "secret_unavailable" } });
-  // The key itself works all the same.
-  expect((await askJson(`${lost.url}/_tollgate/auth/me`, { bearer: sealed.secret })).status).toBe(200);
 });

@@ -1,12 +1,10 @@
 /** Sessions: listed as seen, and refused by one or all, on the next request in every worker; however the clocks of issuers stand. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
-import { ADMIN_TOKEN, askJson, rows, type Scene, startScene, text } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
 const jwks = await startJwks();
@@ -197,28 +195,4 @@ test("users sign out their own sessions alone; keys have none", async () => {
     expect(await own("/sessions", key.secret, method)).toMatchObject({ status: 403, body: { rule: "caller:user" } });
   expect((await own("/sessions", mine, "DELETE")).status).toBe(200);
   expect([await answers(mine), await answers(theirs)]).toEqual([REVOKED, OK]);
-});
-
-test("a cut-off and a denied session outlive the process; an operator can set the cut-off right", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "tollgate-sessions-"));
-  const options = {
-    config: { server: { workers: 2, adminToken: ADMIN_TOKEN }, identity: { issuers } },
-    gateway: { dir },
-  };
-  const ask = async ({ gateway: { url } }: Scene, bearer: string) => (await askJson(`${url}/x`, { bearer })).status;
-  const [all, one] = [tokenOf("again", { sid: "s" }), tokenOf("again-2", { sid: "s2" })];
-  {
-    await using first = await startScene(options);
-    expect([await ask(first, all), await ask(first, one)]).toEqual([200, 200]);
-    await first.operator.call("DELETE", "/admin/users/again/sessions");
-    await first.operator.call("DELETE", "/admin/users/again-2/sessions/s2");
-    await first.gateway.kill();
-  }
-  await using second = await startScene(options);
-  expect([await ask(second, all), await ask(second, one)]).toEqual([401, 401]);
-  const patch = (from: unknown) => second.operator.call("PATCH", "/admin/users/again", { sessionsNotBefore: from });
-  expect((await patch("yesterday")).status).toBe(400);
-  expect(await patch(null)).toMatchObject({ status: 200, body: { sessionsNotBefore: null } });
-  expect([await ask(second, all), await ask(second, one)]).toEqual([200, 401]);
-  rmSync(dir, { recursive: true, force: true });
 });

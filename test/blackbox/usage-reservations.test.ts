@@ -1,11 +1,7 @@
-/** Reservations through the real process: exact beside requests on two workers, refused like them, kept through a crash. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** Reservations through the real process: exact beside requests on two workers, refused like them. */
 import { afterAll, expect, test } from "vitest";
 import { until } from "#test/support/until.ts";
-import { startGateway } from "#test/support/process.ts";
-import { askJson, operatorOf, sceneConfig, startScene, text } from "#test/support/scene.ts";
+import { askJson, startScene, text } from "#test/support/scene.ts";
 
 const LIMIT = 100;
 const config = {
@@ -20,7 +16,7 @@ const config = {
   roles: { Admin: ["*"], Jobs: ["tollgate:usage:write"] },
 };
 const scene = await startScene({ config });
-const { gateway, operator, upstream } = scene;
+const { gateway, operator } = scene;
 const jobs = await operator.key({ roles: ["Jobs"] });
 
 afterAll(() => scene[Symbol.asyncDispose]());
@@ -134,26 +130,4 @@ test("one that nobody settles comes back by itself", async () => {
   expect((await call("", { meter: "minutes", units: 1, account })).status).toBe(402);
   await until("the units are back", async () => (await operator.used(account, "minutes")) === 0);
   expect((await call("", { meter: "minutes", units: 5, account })).status).toBe(201);
-});
-
-test("a crash keeps what is open and what is settled", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "tollgate-reservations-"));
-  try {
-    const file = { ...sceneConfig(upstream.url), ...config };
-    const first = await startGateway(file, { dir });
-    const key = await operatorOf(first).key({ roles: ["Jobs"] });
-    const hold = async (units: number, url: string) => call("", { meter: "minutes", units }, key.secret, url);
-    const [open, settled] = [await hold(2, first.url), await hold(3, first.url)];
-    await call(`/${text(settled.body, "id")}/confirm`, { units: 1 }, key.secret, first.url);
-    await first.kill();
-    await first[Symbol.asyncDispose]();
-    await using second = await startGateway(file, { dir });
-    expect((await hold(3, second.url)).status).toBe(402);
-    expect((await hold(2, second.url)).status).toBe(201);
-    const confirmed = await call(`/${text(open.body, "id")}/confirm`, { units: 0 }, key.secret, second.url);
-    expect(confirmed.status).toBe(200);
-    expect(await operatorOf(second).used(key.account, "minutes")).toBe(3);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
 });
