@@ -1,6 +1,7 @@
 /** A reload that changes what limits a customer loses nothing of what was used, and what a route asks is asked of everybody. */
 import { afterAll, expect, test } from "vitest";
-import { askJson, sceneConfig, startScene } from "#test/support/scene.ts";
+import { rawExchange, requestHead } from "#test/support/raw.ts";
+import { ADMIN_TOKEN, askJson, sceneConfig, startScene } from "#test/support/scene.ts";
 
 const scene = await startScene();
 const { gateway, operator, upstream } = scene;
@@ -39,4 +40,25 @@ test("a route that lets anybody in but asks for a permission lets nobody in with
   expect([await ask("/o"), await ask("/p"), await ask("/p", user.secret), await ask("/p", admin.secret)]).toEqual([
     200, 401, 403, 200,
   ]);
+});
+
+test.each(["auto", "full"] as const)("lane %s: the size of heads follows a reload, up and down", async (lane) => {
+  const config = (headerBytes: string) => ({
+    ...sceneConfig(upstream.url),
+    server: { workers: 2, lane, adminToken: ADMIN_TOKEN, limits: { headerBytes } },
+  });
+  await using own = await startScene({ config: config("4KiB") });
+  const statuses = async () => {
+    const sizes = [1024, 8 * 1024, 40 * 1024];
+    const head = (bytes: number) => requestHead("GET", "/x", [`X-Long: ${"x".repeat(bytes)}`]);
+    const answers = await Promise.all(
+      sizes.map((bytes) => rawExchange(own.gateway.port, head(bytes), { responses: 1 })),
+    );
+    return answers.map(({ responses }) => responses[0]?.status);
+  };
+  expect(await statuses()).toEqual([401, 431, 431]);
+  expect((await own.gateway.reload(config("64KiB"))).event).toBe("reloaded");
+  expect(await statuses()).toEqual([401, 401, 401]);
+  expect((await own.gateway.reload(config("16KiB"))).event).toBe("reloaded");
+  expect(await statuses()).toEqual([401, 401, 431]);
 });

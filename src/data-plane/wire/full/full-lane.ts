@@ -82,8 +82,10 @@ export class FullLane implements ForwardHost {
     socket.resume();
   }
 
-  /** Timeouts of a reloaded configuration; they hold for connections made from now on. */
+  /** Limits of a reloaded configuration; they hold for connections made from now on. */
   useLimits(limits: LimitSettings): void {
+    // node reads it for each connection, but its types do not know it.
+    Object.assign(this.server, { maxHeaderSize: limits.headerBytesMax });
     this.server.headersTimeout = limits.headerTimeoutMs;
     this.server.keepAliveTimeout = limits.idleTimeoutMs;
     this.#connections.sweepEvery(limits.requestTimeoutMs);
