@@ -4,11 +4,13 @@
  */
 import type { Server as NetServer, Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
-import type { ServerSettings, TlsSettings } from "#config/settings.ts";
+import type { LimitSettings, ServerSettings, TlsSettings } from "#config/settings.ts";
 import { DRAIN_IDLE_MS } from "#data-plane/wire/closing.ts";
 import { type ClientRoom, Place } from "#data-plane/wire/client-room.ts";
 
 const LOOK_MS = 5000;
+/** In node's own words for never: the longest time its timers take. */
+const NEVER_MS = 2 ** 31 - 1;
 
 export interface TlsFrontParts {
   readonly tls: TlsSettings;
@@ -19,23 +21,33 @@ export interface TlsFrontParts {
   readonly lane: NetServer;
 }
 
+interface Shaking {
+  readonly place: Place;
+  /** Ends it when its time is over. */
+  readonly late: NodeJS.Timeout;
+}
+
 export class TlsFront {
   /** What listens. */
   readonly server: Server;
   readonly #room: ClientRoom;
-  /** Places of connections that shake hands, by both ends' addresses: node does not say which one a TLS socket came from. */
-  readonly #shaking = new Map<string, Place>();
+  /** Connections that shake hands, by both ends' addresses: node does not say which one a TLS socket came from. */
+  readonly #shaking = new Map<string, Shaking>();
   /** Bytes that waited to be sent at the last look. */
   readonly #open = new Map<TLSSocket, number>();
+  /** Time a client has to shake hands. */
+  #handshakeMs: number;
   #closing = false;
 
   constructor({ tls, ticketKeys, room, lane }: TlsFrontParts, { limits, lane: kind }: ServerSettings) {
     this.#room = room;
+    this.#handshakeMs = limits.headerTimeoutMs;
     const options = {
       ...contextOf(tls),
       ALPNProtocols: ["http/1.1"],
       ticketKeys: Buffer.from(ticketKeys),
-      handshakeTimeout: limits.headerTimeoutMs,
+      // A reload could not change node's.
+      handshakeTimeout: NEVER_MS,
       // A client that goes away while hands are shaken is gone; the lane answers one that only has no more to say.
       allowHalfOpen: false,
       noDelay: true,
@@ -58,9 +70,11 @@ export class TlsFront {
     const place = new Place({ evict: () => socket.destroy() });
     // One that has been reset already has no address any more.
     if (this.#closing || socket.remoteAddress === undefined || !this.#room.enter(place)) return void socket.destroy();
-    this.#shaking.set(ends, place);
+    const late = setTimeout(() => socket.destroy(), this.#handshakeMs).unref();
+    this.#shaking.set(ends, { place, late });
     socket.on("close", () => {
-      if (this.#shaking.get(ends) === place) this.#shaking.delete(ends);
+      clearTimeout(late);
+      if (this.#shaking.get(ends)?.place === place) this.#shaking.delete(ends);
       this.#room.leaves(place);
     });
   }
@@ -79,22 +93,24 @@ export class TlsFront {
   }
 
   #leave(ends: string): void {
-    const place = this.#shaking.get(ends);
-    if (place === undefined) return;
+    const shaking = this.#shaking.get(ends);
+    if (shaking === undefined) return;
     this.#shaking.delete(ends);
-    this.#room.leaves(place);
+    clearTimeout(shaking.late);
+    this.#room.leaves(shaking.place);
   }
 
-  /** A renewed certificate; it holds for connections made from now on. */
-  use(tls: TlsSettings): void {
-    this.server.setSecureContext(contextOf(tls));
+  /** A renewed certificate, and other times; they hold for connections made from now on. `tls` null: the certificate stays. */
+  use(tls: TlsSettings | null, { headerTimeoutMs }: LimitSettings): void {
+    if (tls !== null) this.server.setSecureContext(contextOf(tls));
+    this.#handshakeMs = headerTimeoutMs;
   }
 
   /** Lets nobody in any more, and waits for no handshake for long; resolves when all who came in have left. */
   async close(): Promise<void> {
     this.#closing = true;
     setTimeout(() => {
-      for (const place of this.#shaking.values()) place.guest.evict();
+      for (const { place } of this.#shaking.values()) place.guest.evict();
     }, DRAIN_IDLE_MS);
     await new Promise<void>((resolve) => void this.server.close(() => resolve()));
   }

@@ -119,7 +119,7 @@ function main(start: WorkerStart, post: (message: FromWorker) => void): (message
         gate.use(buildRuntime(message.snapshot, pools, control, traces));
         verifier.replaceIssuers(message.snapshot.settings.identity.issuers);
         lane.useLimits(message.snapshot.settings.server.limits);
-        if (message.snapshot.settings.server.tls !== null) front?.use(message.snapshot.settings.server.tls);
+        front?.use(message.snapshot.settings.server.tls, message.snapshot.settings.server.limits);
         room.resize(clientsMax(message.snapshot.settings, filesMax));
         journal.setDurability(message.snapshot.settings.metering.durability);
         post({ type: "done", seq: message.seq });

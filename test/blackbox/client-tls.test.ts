@@ -122,6 +122,35 @@ describe.each(LANES)("lane %s", async (lane) => {
     await until("all places are free", async () => (await metricOf(gateway, "tollgate_connections")) === 0);
   });
 
+  test("the time to shake hands follows a reload", async () => {
+    const server = (headerTimeout: string) => configOf(lane, first, { limits: { headerTimeout } });
+    await using gateway = await startGateway(server("60s"));
+    const silent = () => connect(gateway.port, "127.0.0.1").on("error", () => undefined);
+    const before = silent();
+    await once(before, "connect");
+    expect((await gateway.reload(server("500ms"))).event).toBe("reloaded");
+    const started = performance.now();
+    const after = silent();
+    await closed(after);
+    expect(performance.now() - started).toBeGreaterThan(450);
+    expect(performance.now() - started).toBeLessThan(5000);
+    // Once hands are shaken, it is over.
+    const good = await dial(gateway.port, first);
+    release = null;
+    const answered = converse(good, requestHead("GET", "/slow"), /late/);
+    const answer = await until("the request is there", () => release);
+    await new Promise((resolve) => void setTimeout(resolve, 800));
+    answer();
+    expect(await answered).toMatch(/^HTTP\/1\.1 200/);
+    expect(before.destroyed).toBe(false);
+    expect((await gateway.reload(server("60s"))).event).toBe("reloaded");
+    const patient = silent();
+    await once(patient, "connect");
+    await new Promise((resolve) => void setTimeout(resolve, 1500));
+    expect(patient.destroyed).toBe(false);
+    for (const socket of [before, good, patient]) socket.destroy();
+  });
+
   test("clients that reset, leave or send no TLS before hands are shaken give their places back at once", async () => {
     const gateway = shared;
     for (let round = 0; round < 10; round++) {
