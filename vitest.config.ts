@@ -13,13 +13,16 @@ import { defineConfig } from "vitest/config";
 const IS_LONG = process.env.TOLLGATE_LONG === "1";
 const TEST_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000;
 
-/** What waits for time limits and disks, floods, or starts gateways, commands or a browser by the dozen. */
+/**
+ * What waits for time limits and disks, floods, tries every value everywhere, or starts gateways, commands or a browser again and again.
+ * What each of these features is has a test in everybody's own run too.
+ */
 const SLOW = [
-  "test/threats/{dos,dos-*,durability-*,jwt-keys,jwt-presets}.test.ts",
-  "test/durability/{kill,admin-kill}.test.ts",
+  "test/threats/{config,dos,dos-*,durability,durability-*,jwt-keys,jwt-presets,limits}.test.ts",
+  "test/durability/{admin-kill,kill}.test.ts",
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",
-  "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,reconcile,restarts,slow-readers}.test.ts",
+  "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,odd-values,reconcile,restarts,slow-readers}.test.ts",
   "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-audit,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation}.test.ts",
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
@@ -46,7 +49,7 @@ const fullLane = {
       // Disks, commands and the control API's own affairs do not know lanes.
       "test/threats/{durability-media,config}.test.ts",
       "test/durability/admin-kill.test.ts",
-      "test/blackbox/{audit,cli*,explain,imports,secrets,docs-page,operations,golden-matrix}.test.ts",
+      "test/blackbox/{audit,cli*,explain,imports,secrets,docs-page,odd-values,operations,golden-matrix}.test.ts",
       "test/blackbox/{key-power,key-reveal,keys-import,keys-verify,ownership-admin}.test.ts",
       "test/blackbox/{admin-accounts,admin-bulk,admin-clear-limits,admin-stats,admin-storm,admin-token,users-admin}.test.ts",
     ],
