@@ -133,7 +133,7 @@ test.each([
   ["?to=2026-13-01T00:00:00Z", "querystring/to"],
   ["?from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z", "querystring/from"],
   ["?limit=0", "querystring/limit"],
-  ["?month=3", "querystring"],
+  ["?month=3", "querystring/month"],
 ])("refuses %s at %s", async (query, path) => {
   await operator.call("POST", "/admin/users", { externalId: "asked" });
   expect(await usageOf("asked", query)).toMatchObject({ status: 400, body: { error: "malformed_request", path } });
