@@ -21,6 +21,8 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   on("accounts.update", "PATCH", "/admin/accounts/{id}", "accounts:update"),
   on("accounts.delete", "DELETE", "/admin/accounts/{id}", "accounts:delete"),
   on("accounts.restore", "POST", "/admin/accounts/{id}/restore", "accounts:restore"),
+  // Not one of what `accounts:update` changes: the keys of an account reach apps under this id.
+  on("accounts.external-id", "PUT", "/admin/accounts/{id}/external-id", "accounts:external-id"),
   on("accounts.suspend", "POST", "/admin/accounts/{id}/suspend", "accounts:suspend"),
   on("accounts.activate", "POST", "/admin/accounts/{id}/activate", "accounts:activate"),
   on("accounts.clear-limits", "POST", "/admin/accounts/{id}/clear-limits", "accounts:clear-limits"),

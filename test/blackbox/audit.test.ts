@@ -76,6 +76,10 @@ const CHANGES: Readonly<
     await operator.call("PATCH", `/admin/accounts/${account}`, { state: "active" });
     return ["account.activated", account];
   },
+  "PUT /admin/accounts/{id}/external-id": async (account) => {
+    await operator.call("PUT", `/admin/accounts/${account}/external-id`, { externalId: `known-as-${account}` });
+    return ["account.external_id_changed", account];
+  },
   "POST /admin/accounts/bulk": async (account) => {
     const wish = { filter: { ids: [account] }, action: "extendTrial", extendTrial: "1d" };
     await operator.call("POST", "/admin/accounts/bulk", { ...wish, dryRun: false, expected: 1 });

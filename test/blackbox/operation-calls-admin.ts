@@ -47,6 +47,13 @@ export const ADMIN_CALLS: Calls = {
   },
   suspendAccount: withReason,
   activateAccount: withReason,
+  setAccountExternalId: async (world) => {
+    const params = { id: await fresh(world) };
+    return [
+      { status: 200, params, body: { externalId: `other-${params.id}`, reason: "r" } },
+      { status: 200, params, body: { externalId: null } },
+    ];
+  },
   changeAccounts: async (world) => {
     const filter = { ids: [await fresh(world)] };
     return [

@@ -8,6 +8,8 @@ import type { Account } from "./account.ts";
 import { ConflictError } from "./conflict.ts";
 
 export interface AccountChange {
+  /** null: no token leads to it. */
+  readonly externalId?: string | null | undefined;
   readonly name?: string | undefined;
   readonly email?: string | null | undefined;
   readonly plan?: string | null | undefined;
@@ -25,24 +27,28 @@ interface Changed {
   readonly deed: Deed;
 }
 
-const UPDATE = `UPDATE accounts SET name = @name, email = @email, state = @state, plan = @plan, plan_until_ms = @planUntilMs,
+const UPDATE = `UPDATE accounts SET external_id = @externalId, name = @name, email = @email, state = @state, plan = @plan, plan_until_ms = @planUntilMs,
   plan_after = @planAfter, trial_until_ms = @trialUntilMs, spend_cap = @spendCap WHERE id = @id`;
 
 export class AccountWriter {
   readonly #update: Statement<unknown[]>;
+  readonly #holder: Statement<unknown[], { readonly id: string; readonly deleted_ms: number | null }>;
 
   constructor(db: Database) {
-    this.#update = connectionOf(db).prepare(UPDATE);
+    const connection = connectionOf(db);
+    this.#update = connection.prepare(UPDATE);
+    this.#holder = connection.prepare("SELECT id, deleted_ms FROM accounts WHERE external_id = ?");
   }
 
   /**
    * Stores what differs; null when nothing does. `reason` is for the audit log alone. Throws `ConflictError` when the account is
-   * deleted. `account` is as the transaction has it.
+   * deleted, or another has the external id. `account` is as the transaction has it.
    */
   apply(account: Account, wanted: AccountChange, reason: string | null = null): Changed | null {
     if (account.state === "deleted") throw new ConflictError(`Account ${account.id} is deleted; restore it first`);
     const { before, after } = differences(account, wanted);
     if (Object.keys(after).length === 0) return null;
+    if (typeof after.externalId === "string") this.#refuseTaken(after.externalId);
     const now: Account = { ...account, ...after };
     this.#write(now);
     const facts = { ...factsOf(after), ...(reason === null ? {} : { reason }) };
@@ -50,10 +56,17 @@ export class AccountWriter {
     return { account: now, deed };
   }
 
-  #write({ id, name, email, state, plan, planUntilMs, planAfter, trialUntilMs, spendCap }: Account): void {
+  #refuseTaken(externalId: string): void {
+    const holder = this.#holder.get(externalId);
+    if (holder === undefined) return;
+    const words = holder.deleted_ms === null ? "" : ", which is deleted: restore it to give it another";
+    throw new ConflictError(`Account ${holder.id} has the external id ${externalId}${words}`);
+  }
+
+  #write({ id, externalId, name, email, state, plan, planUntilMs, planAfter, trialUntilMs, spendCap }: Account): void {
     const isCapped = spendCap.money !== null || Object.keys(spendCap.units).length > 0;
     const cap = isCapped ? JSON.stringify(spendCap) : null;
-    this.#update.run({ id, name, email, state, plan, planUntilMs, planAfter, trialUntilMs, spendCap: cap });
+    this.#update.run({ id, externalId, name, email, state, plan, planUntilMs, planAfter, trialUntilMs, spendCap: cap });
   }
 }
 
@@ -81,8 +94,9 @@ function factsOf({ planUntilMs, trialUntilMs, ...plain }: Part): Readonly<Record
 }
 
 /** The weightiest of what changes. */
-function actionOf({ state, plan, planUntilMs, planAfter, trialUntilMs, spendCap }: Part): string {
+function actionOf({ state, externalId, plan, planUntilMs, planAfter, trialUntilMs, spendCap }: Part): string {
   if (state !== undefined) return state === "suspended" ? "account.suspended" : "account.activated";
+  if (externalId !== undefined) return "account.external_id_changed";
   if (plan !== undefined || planUntilMs !== undefined || planAfter !== undefined) return "account.plan_changed";
   if (trialUntilMs !== undefined) return "account.trial_changed";
   return spendCap === undefined ? "account.updated" : "account.spend_cap_changed";

@@ -133,8 +133,12 @@ export class Accounts {
   async change(id: string, wanted: AccountWish | ((account: Account) => AccountWish)): Promise<Account | null> {
     const stored = await this.#store(id, wanted);
     if (stored === null) return null;
-    const { account, anchorMs } = stored;
-    const announce = () => this.#announce({ kind: "account", id, externalId: account.externalId });
+    const { account, was, anchorMs } = stored;
+    const announce = async () => {
+      if (account.externalId !== was.externalId) await this.#announceMembers(id);
+      // Workers know it by the id it had.
+      await this.#announce({ kind: "account", id, externalId: was.externalId });
+    };
     const anchor = anchorMs === undefined ? account.anchorMs : Math.floor(anchorMs / MINUTE_MS) * MINUTE_MS;
     if (anchor === account.anchorMs) {
       await announce();
@@ -156,12 +160,26 @@ export class Accounts {
       const { anchorMs, reason, ...change } = typeof wanted === "function" ? wanted(account) : wanted;
       const changed = this.#writer.apply(account, change, reason ?? null);
       if (changed !== null) await this.#audit.write(trx, changed.deed);
-      return { account: changed?.account ?? account, anchorMs };
+      return { account: changed?.account ?? account, was: account, anchorMs };
     });
+  }
+
+  /** What workers know of a user names the accounts they are in by their external ids. */
+  async #announceMembers(id: string): Promise<void> {
+    const members = this.#db
+      .selectFrom("members")
+      .innerJoin("users", "users.id", "members.user")
+      .select("users.external_id")
+      .where("members.account", "=", id)
+      .where("members.removed_ms", "is", null);
+    const users = (await members.execute()).map((row) => row.external_id);
+    await this.#announce({ kind: "batch", accounts: [], keys: [], users });
   }
 }
 
 interface Stored {
   readonly account: Account;
+  /** As it was. */
+  readonly was: Account;
   readonly anchorMs: number | undefined;
 }

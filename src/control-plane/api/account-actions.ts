@@ -4,7 +4,8 @@ import type { FastifyInstance } from "fastify";
 import type { Settings } from "#config/settings.ts";
 import { clearableRates } from "#control-plane/accounts/rate-clears.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
-import { AccountAnswer, ClearLimitsAnswer, ClearLimitsBody, ReasonBody } from "./account-schemas.ts";
+import { AccountAnswer, ClearLimitsAnswer, ClearLimitsBody, ExternalIdBody, ReasonBody } from "./account-schemas.ts";
+import { checkExternalId } from "./account-wishes.ts";
 import { accountOr404 } from "./found.ts";
 import { bodyOptional, operation } from "./operation.ts";
 import { refuseBy, reject } from "./problems.ts";
@@ -37,6 +38,11 @@ const clearLimits = operation(
   { params, body: ClearLimitsBody },
   { 200: ClearLimitsAnswer },
 );
+const setExternalId = operation(
+  { id: "setAccountExternalId", summary: "Let an account be known by another id of yours", tag, errors: ["conflict"] },
+  { params, body: ExternalIdBody },
+  answers,
+);
 const restore = operation({ id: "restoreAccount", summary: "Take back a deletion", tag }, { params }, answers);
 
 export function registerAccountActions(plain: FastifyInstance, services: Services): void {
@@ -60,6 +66,12 @@ export function registerAccountActions(plain: FastifyInstance, services: Service
     const rates = ratesOf(asked, services.settings());
     await services.rateClears.clear(account, asked ?? null);
     return { account: account.id, cleared: rates.length, rates };
+  });
+  app.put("/admin/accounts/:id/external-id", setExternalId, async (request) => {
+    const { externalId, reason } = request.body;
+    checkExternalId(externalId);
+    const { id } = await accountOr404(services, request.params.id);
+    return view(await accounts.change(id, { externalId, reason }), id);
   });
   app.post("/admin/accounts/:id/restore", restore, async (request) => {
     const { id } = await accountOr404(services, request.params.id);

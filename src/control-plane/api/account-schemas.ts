@@ -70,10 +70,12 @@ export const AccountQuery = Type.Object(
   strict,
 );
 
+const externalId = nullable(Type.String({ minLength: 1, maxLength: 255 }));
+
 export const AccountBody = Type.Object(
   {
     name,
-    externalId: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])),
+    externalId: Type.Optional(externalId),
     plan: Type.Optional(plan),
     email: Type.Optional(nullable(email)),
   },
@@ -125,6 +127,9 @@ export const ClearLimitsAnswer = Type.Object({
   cleared: Type.Integer(),
   rates: Type.Array(Type.String()),
 });
+
+/** null: no token leads to it any more. */
+export const ExternalIdBody = Type.Object({ externalId, reason: Type.Optional(reason) }, strict);
 
 export const ReasonBody = Type.Object({ reason: Type.Optional(reason) }, strict);
 

@@ -4,7 +4,7 @@ import { wallMs } from "#core/clock.ts";
 import { parseDuration } from "#core/units.ts";
 import type { Settings } from "#config/settings.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
-import type { AccountWish } from "#control-plane/accounts/accounts.ts";
+import { type AccountWish, isReserved } from "#control-plane/accounts/accounts.ts";
 import type { AccountPatch } from "./account-schemas.ts";
 import { refuseBy } from "./problems.ts";
 import { timeOf } from "./times.ts";
@@ -14,6 +14,12 @@ type Term = Pick<Patch, "plan" | "planDuration" | "planUntil" | "planAfter">;
 
 /** Largest time there is (ECMAScript). */
 const TIME_MS_MAX = 8.64e15;
+
+export function checkExternalId(externalId: string | null): void {
+  if (externalId === null || !isReserved(externalId)) return;
+  const words = "An external id cannot begin with acct_: those are the gateway's own";
+  refuseBy("account:external-id", "body/externalId", words);
+}
 
 export function checkPlan({ plans }: Settings, plan: string | null | undefined, member: "plan" | "planAfter"): void {
   if (plan === null || plan === undefined || Object.hasOwn(plans, plan)) return;

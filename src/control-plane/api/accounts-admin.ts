@@ -7,7 +7,6 @@ import { accountUsage, type UsageAsker } from "#control-plane/metering/account-u
 import { planOf } from "#control-plane/accounts/account-plan.ts";
 import type { Account } from "#control-plane/accounts/account.ts";
 import { type AccountSort, isPlaceIn, type Place, placeOf } from "#control-plane/accounts/account-list.ts";
-import { isReserved } from "#control-plane/accounts/accounts.ts";
 import {
   AccountAnswer,
   AccountBody,
@@ -17,13 +16,13 @@ import {
   AccountQuery,
   UsageQuery,
 } from "./account-schemas.ts";
-import { checkPlan, wishOf } from "./account-wishes.ts";
+import { checkExternalId, checkPlan, wishOf } from "./account-wishes.ts";
 import { UsageAnswer } from "./billing-answers.ts";
 import { cursorOf, readCursor, wrongCursor } from "./cursors.ts";
 import { accountOr404, userOr404 } from "./found.ts";
 import { ownQuotasOf } from "./limits-of.ts";
 import { operation } from "./operation.ts";
-import { refuseBy, reject } from "./problems.ts";
+import { reject } from "./problems.ts";
 import { IdParams } from "./schemas.ts";
 import type { Services } from "./services.ts";
 import { accountView } from "./views.ts";
@@ -72,10 +71,7 @@ export function registerAccounts(plain: FastifyInstance, services: Services): vo
   app.post("/admin/accounts", createAccount, async (request, reply) => {
     const { name, externalId = null, plan = null, email = null } = request.body;
     checkPlan(services.settings(), plan, "plan");
-    if (externalId !== null && isReserved(externalId)) {
-      const words = "An external id cannot begin with acct_: those are the gateway's own";
-      refuseBy("account:external-id", "body/externalId", words);
-    }
+    checkExternalId(externalId);
     const account = await services.accounts.create({ name, externalId, plan, email });
     return reply.code(201).send(accountView(account));
   });
