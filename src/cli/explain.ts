@@ -37,6 +37,14 @@ export function addExplain(program: Command): void {
     });
 }
 
+/** As a client sends it: a key in a header that may carry one. */
+function credentialHeader({ key, token }: ExplainOptions, keyHeaders: readonly string[]): readonly string[] {
+  const [first] = keyHeaders;
+  if (key !== undefined && first !== undefined && !keyHeaders.includes("authorization")) return [first, key];
+  const credential = key ?? token;
+  return credential === undefined ? [] : ["Authorization", `Bearer ${credential}`];
+}
+
 interface Story {
   readonly request: string;
   readonly steps: readonly { readonly phase: string; readonly outcome: string }[];
@@ -52,11 +60,10 @@ async function explain(
   path: string,
   options: ExplainOptions,
 ): Promise<Story> {
-  const credential = options.key ?? options.token;
   const headers = [
     "Host",
     options.host,
-    ...(credential === undefined ? [] : ["Authorization", `Bearer ${credential}`]),
+    ...credentialHeader(options, settings.identity.keys.headers),
     ...options.header.flatMap(headerOf),
   ];
   const [{ dryRun }, { Peer }, { readHead }] = await Promise.all([

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
-import { startScene, text } from "#test/support/scene.ts";
+import { sceneConfig, startScene, text } from "#test/support/scene.ts";
 
 const jwks = await startJwks();
 const main = {
@@ -31,7 +31,7 @@ const scene = await startScene({
     ],
   },
 }); // biome-ignore format: a file's lines
-const { gateway, operator } = scene;
+const { gateway, operator, upstream } = scene;
 
 afterAll(async () => {
   await scene[Symbol.asyncDispose]();
@@ -160,4 +160,11 @@ test("whose usage is asked for has to be there", async () => {
   const account = await operator.account();
   for (const query of [`key=${id}`, "key=key_none", "user=nobody"])
     expect((await operator.call("GET", `/admin/accounts/${account}/usage?${query}`)).status).toBe(404);
+});
+
+test("a key where keys come in a header of their own", async () => {
+  const key = await operator.key({ roles: ["Admin"] });
+  await gateway.reload({ ...sceneConfig(upstream.url), identity: { keys: { headers: ["x-key", "x-api-key"] } } });
+  const { stdout } = await gateway.cli("explain", "GET", "/", "--key", key.secret, "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ route: "all", answer: { status: null } });
 });
