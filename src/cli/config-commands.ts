@@ -1,7 +1,7 @@
 /** `tollgate check`, `routes` and `schema`: commands that only read gateway.yaml. */
 import type { Command } from "commander";
 import type { RouteSettings } from "#config/settings.ts";
-import { type CommonOptions, print, settingsOf, table, withCommonOptions } from "./context.ts";
+import { type CommonOptions, print, settingsOf, table, withCommonOptions, write } from "./context.ts";
 
 export function addConfigCommands(program: Command): void {
   withCommonOptions(
@@ -40,7 +40,7 @@ export function addConfigCommands(program: Command): void {
     .option("--docs", "print the page docs/configuration.md instead")
     .option("--json", "JSON, which the schema is anyway")
     .action(async ({ docs = false }: { docs?: boolean }) => {
-      process.stdout.write(docs ? await page() : await schema());
+      write(docs ? await page() : await schema());
     });
 }
 

@@ -27,8 +27,18 @@ export async function settingsOf(options: CommonOptions): Promise<Settings> {
 export function print(options: CommonOptions, value: unknown, lines: readonly string[]): void {
   const isJson = options.json === true;
   const text = isJson ? JSON.stringify(value, null, 2) : lines.map(shown).join("\n");
-  if (isJson || lines.length > 0)
-    process.stdout.write(`${isJson ? text.replaceAll(/[\u007f-\u009f]/g, escaped) : text}\n`);
+  if (isJson || lines.length > 0) write(`${isJson ? text.replaceAll(/[\u007f-\u009f]/g, escaped) : text}\n`);
+}
+
+/** To stdout. Where nobody reads on (`| head`) the command is over, without a word. */
+export function write(text: string): void {
+  if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", endUnread);
+  process.stdout.write(text);
+}
+
+function endUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
 }
 
 /** Customers choose names, and a terminal does what control characters in them say: they are written as in JSON, `\\u001b`. */

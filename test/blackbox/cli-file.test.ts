@@ -1,4 +1,6 @@
 /** Commands that only read the file, and wrong usage of any command. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +27,15 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 function run(at: string, ...args: readonly string[]): Promise<CliResult> {
   return runCli([...args, "-c", at]);
 }
+
+test("a command is over, without a word, where nobody reads on", async () => {
+  const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+  const child = spawn("sh", ["-c", `{ "$0" "$1" schema; echo "status $?" >&2; } | head -c 1`, process.execPath, main]);
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (part: string) => (said += part));
+  await once(child, "close");
+  expect(said).toBe("status 0\n");
+});
 
 test("check, routes and schema print what they found, as text and as JSON", async () => {
   expect((await run(file, "check", "--json")).json()).toEqual({ ok: true, file, routes: 2, upstreams: 1, plans: 1 });

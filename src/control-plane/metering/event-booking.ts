@@ -6,6 +6,7 @@
 import { hash } from "node:crypto";
 import type { MeterSettings, Settings } from "#config/settings.ts";
 import { rfc3339, wallMs } from "#core/clock.ts";
+import { formatDuration } from "#core/units.ts";
 import { windowAt } from "#core/windows.ts";
 import { type UsageOp, usageOp } from "#shared/counter-shapes.ts";
 import type { CounterTable } from "#shared/counter-table.ts";
@@ -162,12 +163,12 @@ export class EventBooking {
     if (timeMs > now + maxAheadMs)
       return fault(
         "time_in_future",
-        `Expected a time at most ${maxAheadMs} ms ahead of ${rfc3339(now)}, got ${shown(timeMs)}`,
+        `Expected a time at most ${formatDuration(maxAheadMs)} ahead of ${rfc3339(now)}, got ${shown(timeMs)}`,
       );
     if (timeMs < 0 || timeMs < now - maxAgeMs)
       return fault(
         "time_too_old",
-        `Expected a time at most ${maxAgeMs} ms before ${rfc3339(now)}, got ${shown(timeMs)}`,
+        `Expected a time at most ${formatDuration(maxAgeMs)} before ${rfc3339(now)}, got ${shown(timeMs)}`,
       );
     if (late === "own" || this.#endOf(meter, account, timeMs) > now) return timeMs;
     if (late === "current") return now;
