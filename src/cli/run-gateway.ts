@@ -5,7 +5,6 @@ import { Gateway } from "#control-plane/gateway.ts";
 import { Reloader } from "#control-plane/reloader.ts";
 import { settingsOf } from "./context.ts";
 import { demoKey, demoText } from "./demo.ts";
-import { startDemoUpstream } from "./demo-upstream.ts";
 
 interface RunOptions {
   readonly config: string;
@@ -60,6 +59,7 @@ interface Demo {
 async function startDemo(gateway: Gateway, log: Logger): Promise<Demo> {
   const key = await demoKey(gateway);
   const target = Object.values(gateway.settings.upstreams)[0]?.targets[0]?.url ?? "";
+  const { startDemoUpstream } = await import("./demo-upstream.ts");
   const upstream = await startDemoUpstream(target).catch((error: unknown) => {
     const facts = { event: "demo-upstream-failed", target, err: error };
     log.warn(facts, "The demo upstream cannot listen; requests go to whatever listens there");

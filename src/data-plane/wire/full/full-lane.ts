@@ -2,7 +2,7 @@
  * The full lane: node:http in, undici out (`forward.ts`), http-proxy-3 for upgrades (`upgrade.ts`). Worker thread.
  * Reads requests off the wire, asks the gate, and either answers with its refusal or forwards. Decides nothing itself.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { LimitSettings } from "#config/settings.ts";
@@ -23,6 +23,7 @@ import type { LastingOnes } from "#data-plane/wire/lasting.ts";
 import type { LocalResponse } from "#data-plane/wire/local-response.ts";
 import { refusalResponse } from "#data-plane/wire/refusal-response.ts";
 import { abandon, brokenBy, refusedBefore, type RefusedVerdict } from "#data-plane/wire/verdicts.ts";
+import { createServer } from "#data-plane/wire/node-http.ts";
 import { takesUpgrade, UpgradeLane, upgradeFault } from "./upgrade.ts";
 import { Connections } from "./connections.ts";
 import { headBytes } from "./head-size.ts";

@@ -1,5 +1,5 @@
 /** Answers to bytes that node's parser refuses: no request exists, so the connection gets one answer and is closed. Worker thread. */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "#data-plane/wire/node-http.ts";
 import { wallMs } from "#core/clock.ts";
 import type { Refusal } from "#core/errors.ts";
 import { TARGET_LENGTH_MAX } from "#data-plane/route/path.ts";

@@ -2,7 +2,7 @@
  * One upgrade on its way: http-proxy-3 makes the request and pipes the frames; this settles the charge before the answer's head goes
  * out, passes an answer that is no 101 on as the full lane would, and lets neither end outlive the other. Worker thread.
  */
-import { type ClientRequest, type IncomingMessage, ServerResponse } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { type Refusal, refuse } from "#core/errors.ts";
@@ -13,6 +13,7 @@ import type { Settlement } from "#data-plane/metering/settlement.ts";
 import { endBehind } from "#data-plane/wire/closing.ts";
 import type { Lasting } from "#data-plane/wire/lasting.ts";
 import { isIdentityHeader } from "#data-plane/wire/header-names.ts";
+import { ServerResponse } from "#data-plane/wire/node-http.ts";
 import type { Target } from "#data-plane/upstream/pool.ts";
 import { upstreamRequestHeaders } from "#data-plane/upstream/request-headers.ts";
 import { clientResponseHeaders, reasonText } from "#data-plane/upstream/response-headers.ts";

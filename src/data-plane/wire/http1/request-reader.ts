@@ -4,15 +4,15 @@
  * The bytes stay where they are: whoever calls keeps all of a head until it is whole.
  * Not here: what fields mean (`head.ts`), the target (`route/path.ts`), bodies (`body-reader.ts`).
  */
-import http from "node:http";
 import type { Refusal } from "#core/errors.ts";
 import { follow } from "#data-plane/head-memo.ts";
 import { HEADER_COUNT_MAX, readHead, type RequestHead, tooManyFields } from "#data-plane/wire/head.ts";
+import { METHODS as NODE_METHODS } from "#data-plane/wire/node-http.ts";
 import { FieldsReader } from "./fields-reader.ts";
 import { CR, LF, SP, TOKEN, VISIBLE } from "./octets.ts";
 
 /** Methods there are, as node has them; which of them are served is the gate's to say. */
-const METHODS: ReadonlySet<string> = new Set(http.METHODS);
+const METHODS: ReadonlySet<string> = new Set(NODE_METHODS);
 const COMMON_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 /** `HTTP/1.1` or `HTTP/1.0`. */
 const VERSION_BYTES = 8;
@@ -178,7 +178,7 @@ function versionAt(bytes: Buffer, start: number): HttpVersion | null {
 /** Whether what has come of the method can still become one. */
 function mayBeMethod(bytes: Buffer, start: number, end: number): boolean {
   const text = bytes.toString("latin1", start, end);
-  return http.METHODS.some((method) => method.startsWith(text));
+  return NODE_METHODS.some((method) => method.startsWith(text));
 }
 
 /** Whether what has come of the version and its line end can still become one. */

@@ -2,7 +2,7 @@
  * Writes heads and chunks of HTTP/1.1 as latin1 text. Pure. Values come from readers that let no line end through, and from the
  * gateway itself; `fieldLines` looks at each all the same, as the last place where a line end could become another message.
  */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "#data-plane/wire/node-http.ts";
 
 // What may stand in a field line: tokens, and no control character but HTAB.
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
