@@ -4,8 +4,8 @@
  * Everybody's own run is to end within five minutes: what takes long by its nature (`SLOW`) runs in CI, and when files are named, as in
  * `npm test -- test/threats/dos.test.ts`.
  * Gateways of the tests have the fast lane; TOLLGATE_LANE=full runs everything on the other one. With TOLLGATE_LONG=1 (CI) what is about
- * the wire runs on both, and the other tests that run a gateway run a second time on the full lane, with short rounds: `server.lane` may
- * make no difference to any of them.
+ * the wire runs on both, and the other tests of traffic run a second time on the full lane, with short rounds: `server.lane` may make no
+ * difference to any of them.
  */
 import { defineConfig } from "vitest/config";
 
@@ -23,7 +23,7 @@ const SLOW = [
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",
   "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,odd-values,reconcile,restarts,slow-readers}.test.ts",
-  "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-audit,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation}.test.ts",
+  "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-audit,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation,users-bulk}.test.ts",
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 
@@ -51,7 +51,7 @@ const fullLane = {
       "test/durability/admin-kill.test.ts",
       "test/blackbox/{audit,cli*,explain,imports,secrets,docs-page,odd-values,operations,golden-matrix}.test.ts",
       "test/blackbox/{key-power,key-reveal,keys-import,keys-verify,ownership-admin}.test.ts",
-      "test/blackbox/{admin-accounts,admin-bulk,admin-clear-limits,admin-stats,admin-storm,admin-token,users-admin}.test.ts",
+      "test/blackbox/{admin-accounts,admin-bulk,admin-clear-limits,admin-stats,admin-storm,admin-token,users-admin,users-bulk}.test.ts",
     ],
     env: { TOLLGATE_LANE: "full", TOLLGATE_LONG: "" },
   },
