@@ -63,15 +63,15 @@ export class Gate {
   }
 
   /**
-   * Whether who was let in would be now, but for limits and rights: their key, user and account are good. null: it cannot be said just
-   * now.
+   * Whether who was let in would be now, but for limits and rights: their key, user and account are good. Who they are now, or `nobody`;
+   * null: it cannot be said just now.
    */
-  async letsIn(passage: Passage): Promise<boolean | null> {
+  async letsIn(passage: Passage): Promise<Principal | "nobody" | null> {
     try {
       const principal = await this.#parts.identifier.again(passage);
-      if (principal === null) return passage.principal === null;
-      if ("code" in principal) return principal.code === "overloaded" ? null : false;
-      return principal.account.state === "active";
+      if (principal === null) return "nobody";
+      if ("code" in principal) return principal.code === "overloaded" ? null : "nobody";
+      return principal.account.state === "active" ? principal : "nobody";
     } catch {
       return null;
     }

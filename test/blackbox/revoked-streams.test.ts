@@ -99,7 +99,7 @@ const lastOf = ({ came }: Opened) => Number([...came.text.matchAll(/"n":(\d+)\}/
 const isCut = ({ came }: Opened) => came.closed && sent.get(came.path)?.gone === true;
 
 /** So many streams whose first events have come. */
-async function streams(scene: Scene, header: string, count = EACH): Promise<readonly Opened[]> {
+async function streams(scene: Scene, header: string, count = EACH): Promise<Opened[]> {
   const all = Array.from({ length: count }, () => open(scene, `/stream/${++ids}`, header));
   const opened = await Promise.all(all);
   await until("events on all streams", () => opened.every((one) => lastOf(one) > 0));
@@ -212,6 +212,30 @@ describe.each(["auto", "full"] as const)("lane %s", (lane) => {
     expect(charged).toBeLessThanOrEqual(made);
     for (const one of others) one.leave();
     expect(scene.gateway.logs().filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  }, 60_000);
+
+  test("a key whose time is over ends its streams, and so does a secret whose overlap is; whatever was changed meanwhile", async () => {
+    await using scene = await start(lane);
+    const { operator } = scene;
+    const [short, cut, rotated, longer] = [
+      await operator.key({ expires: "6s" }),
+      await operator.key(),
+      await operator.key(),
+      await operator.key({ expires: "6s" }),
+    ];
+    const opened: Opened[] = [];
+    for (const key of [short, cut, rotated]) opened.push(...(await streams(scene, key.line, 2)));
+    const others = await streams(scene, longer.line, 2);
+    const soon = new Date(Date.now() + 2000).toISOString();
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    expect((await operator.call("PATCH", `/admin/keys/${cut.id}`, { expiresAt: soon })).status).toBe(200);
+    expect((await operator.call("PATCH", `/admin/keys/${longer.id}`, { expiresAt: later })).status).toBe(200);
+    const made = await operator.call("POST", `/admin/keys/${rotated.id}/rotate`, { overlap: "2s" });
+    others.push(...(await streams(scene, `Authorization: Bearer ${String(made.body.key)}`, 2)));
+    await until("the end of the streams", () => opened.every(isCut), 15_000);
+    await areCut(opened);
+    await goOn(others);
+    for (const one of others) one.leave();
   }, 60_000);
 
   test("a change that ends nothing leaves streams alone, also when their token is over; what ends their user still ends them", async () => {

@@ -111,6 +111,7 @@ export function principal(part: Partial<Principal> = {}): Principal {
     token: null,
     keyId: "key_1",
     retiresAtMs: null,
+    keyEndsAtMs: Infinity,
     plan,
     claims: {},
     sighting: { atMs: 0 },

@@ -5,6 +5,7 @@
  * The plan comes from the account, else from the token's claim, else it is the default plan.
  */
 import type { PlanSettings, Settings } from "#config/settings.ts";
+import { keyEndMs } from "#shared/key-state.ts";
 import type { TokenSession } from "#shared/messages.ts";
 import type { AccountRecord, HolderLimits, KeyRecord, UserRecord } from "#shared/principals.ts";
 import { listClaim, textClaim } from "./claims.ts";
@@ -30,6 +31,8 @@ export interface Principal {
   readonly keyId: string | null;
   /** Until when its key's secret is good that a rotation has replaced; milliseconds since 1970. null: it is the newest, or there is none. */
   readonly retiresAtMs: number | null;
+  /** When its key, as the secret that was shown makes it, is over if nothing changes; milliseconds since 1970, `Infinity`: never, or a token. */
+  readonly keyEndsAtMs: number;
   readonly plan: PlanSettings;
   /** Values of the token's claims that rates go by, by the rate key `claim:PATH`. */
   readonly claims: Readonly<Record<string, string>>;
@@ -58,6 +61,7 @@ export function principalOfKey(key: KeyRecord, account: AccountRecord, settings:
     token: null,
     keyId: key.id,
     retiresAtMs: key.retiresAtMs,
+    keyEndsAtMs: keyEndMs(key),
     plan: planOf(account, null, settings),
     claims: {},
     sighting: { atMs: 0 },
@@ -92,6 +96,7 @@ export function principalOfToken(
     token,
     keyId: null,
     retiresAtMs: null,
+    keyEndsAtMs: Infinity,
     plan: planOf(account, textClaim(token.payload, claims.plan), settings),
     claims: limitClaims(token, settings),
     sighting: { atMs: 0 },

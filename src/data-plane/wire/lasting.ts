@@ -2,6 +2,7 @@
  * What lasts: event streams, tunnels, and answers that have been on their way for long. A request is over soon, so its caller is looked
  * at once; these may go on for days, and end with the key, user, session or account they are of. Worker thread; both lanes.
  */
+import { wallMs } from "#core/clock.ts";
 import { type Refusal, refuse } from "#core/errors.ts";
 import type { Passage } from "#data-plane/exchange.ts";
 import type { Gate } from "#data-plane/gate.ts";
@@ -12,6 +13,8 @@ const LASTING_S = 10;
 /** In place of a time: it has no head yet, or lasts already. Small integers, as the times are: V8 keeps other numbers as objects. */
 const NO_HEAD_S = 2 ** 30 - 1;
 const LASTS_S = 2 ** 30 - 2;
+/** How often those are looked for whose key is over by time. */
+const LOOK_MS = 500;
 /** Who cannot be asked about stays for now: it is no sign against them. */
 const ASK_AGAIN_MS = 1000;
 
@@ -26,12 +29,14 @@ export interface Lasting {
 
 export class LastingOnes {
   readonly #gate: Gate;
-  readonly #open = new Set<Lasting>();
+  /** By when their keys are over; milliseconds since 1970. */
+  readonly #open = new Map<Lasting, number>();
   /** Those about whom nothing could be said yet. */
   readonly #unsure = new Set<Lasting>();
 
   constructor(gate: Gate) {
     this.#gate = gate;
+    setInterval(() => this.#lookForOver(), LOOK_MS).unref();
   }
 
   get size(): number {
@@ -40,8 +45,9 @@ export class LastingOnes {
 
   /** From now on until `delete` it may be revoked. */
   add(one: Lasting): void {
-    if (one.passage.principal === null) return;
-    this.#open.add(one);
+    const { principal } = one.passage;
+    if (principal === null) return;
+    this.#open.set(one, principal.keyEndsAtMs);
     // Who was changed since they were let in is looked at now: their change has been told already.
     if (!this.#gate.isUnchanged(one.passage)) void this.#look(one);
   }
@@ -54,17 +60,23 @@ export class LastingOnes {
   invalidate(what: CallerChange): void {
     if (this.#open.size === 0) return;
     const isAffected = affectedBy(what);
-    for (const one of this.#open) {
+    for (const one of this.#open.keys()) {
       const { principal } = one.passage;
       if (principal !== null && isAffected(principal)) void this.#look(one);
     }
   }
 
   async #look(one: Lasting): Promise<void> {
-    const letsIn = await this.#gate.letsIn(one.passage);
+    const who = await this.#gate.letsIn(one.passage);
     if (!this.#open.has(one)) return;
-    if (letsIn === false) one.revoke();
-    else if (letsIn === null) this.#lookLater(one);
+    if (who === "nobody") one.revoke();
+    else if (who === null) this.#lookLater(one);
+    else this.#open.set(one, who.keyEndsAtMs);
+  }
+
+  #lookForOver(): void {
+    const now = wallMs();
+    for (const [one, keyEndsAtMs] of this.#open) if (keyEndsAtMs <= now) void this.#look(one);
   }
 
   #lookLater(one: Lasting): void {

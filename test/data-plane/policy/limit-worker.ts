@@ -53,7 +53,7 @@ export function callerOf(runtime: Runtime, account: AccountRecord, part: Partial
   const kind = part.user === undefined || part.user === null ? "key" : "jwt";
   return {
     kind, account, publicAccount: account.id, user: null, roles: [], permissions: [], scopes: null,
-    token: null, keyId: kind === "key" ? "key_1" : null, retiresAtMs: null, plan, claims: {}, ownLimits: [], sighting: { atMs: 0 }, session: null, narrowing: null, warning: null,
+    token: null, keyId: kind === "key" ? "key_1" : null, retiresAtMs: null, keyEndsAtMs: Infinity, plan, claims: {}, ownLimits: [], sighting: { atMs: 0 }, session: null, narrowing: null, warning: null,
     ...part,
   }; // biome-ignore format: fields
 }
