@@ -2,7 +2,7 @@
  * Hashes of secrets that other systems made: read, bounded, compared. Main thread; bcrypt and scrypt run on node's thread pool. Bounds keep
  * one comparison below a second or so, and below 64 MiB.
  */
-import { scrypt as deriveScrypt, timingSafeEqual } from "node:crypto";
+import { createHash, scrypt as deriveScrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 
 export const HASH_KINDS = ["sha256", "bcrypt", "scrypt"] as const;
@@ -65,4 +65,9 @@ async function hasScrypt(secret: string, digest: string): Promise<boolean> {
   const options = { N: 2 ** Number(ln), r: Number(r), p: Number(p), maxmem: 2 * SCRYPT_BYTES_MAX };
   const found = await scrypt(secret, Buffer.from(salt, "base64"), wanted.length, options);
   return timingSafeEqual(found, wanted);
+}
+
+/** What is kept of the digest of a key that has a hash of our own since. */
+export function adoptedDigest(digest: string): string {
+  return createHash("sha256").update(digest).digest("hex");
 }

@@ -13,7 +13,7 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { ApiKeys } from "./api-keys.ts";
-import { type HashKind, hasDigest } from "./foreign-hash.ts";
+import { adoptedDigest, type HashKind, hasDigest } from "./foreign-hash.ts";
 import type { KeepSecret } from "./key-reveal.ts";
 
 /** Characters of a secret that its start has at least and at most. */
@@ -136,8 +136,13 @@ export class ForeignKeys {
     const { db, audit, pepper, keep, keys } = this.#parts;
     const hash = keyHash(secret, pepper);
     await db.transaction().execute(async (trx) => {
-      const gone = await trx.deleteFrom("api_key_imports").where("key", "=", id).executeTakeFirst();
-      if (gone.numDeletedRows === 0n) return;
+      const gone = await trx.deleteFrom("api_key_imports").where("key", "=", id).returning("digest").executeTakeFirst();
+      if (gone === undefined) return;
+      await trx
+        .insertInto("api_key_adopted")
+        .values({ digest_hash: adoptedDigest(gone.digest) })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
       const row = await trx.selectFrom("api_keys").select("account_id").where("id", "=", id).executeTakeFirstOrThrow();
       const masked = maskedForeign(secret);
       // A key that was rotated before its first use has the secret among its old ones.

@@ -7,7 +7,7 @@ import type { AuditLog } from "#control-plane/audit/audit-log.ts";
 import type { Announce } from "#control-plane/fleet/announce.ts";
 import type { Database } from "#control-plane/store/database.ts";
 import { type ApiKey, jsonOrNull, keyFacts, type NewApiKey, narrowingColumns, toApiKey } from "./api-key.ts";
-import type { HashKind } from "./foreign-hash.ts";
+import { adoptedDigest, type HashKind } from "./foreign-hash.ts";
 import { CANDIDATES_MAX, type ForeignKeys, importedHash } from "./foreign-keys.ts";
 
 /** Keys looked at or written between which other requests are answered. */
@@ -100,7 +100,7 @@ async function firstFault(trx: Database, wanted: readonly KeyToImport[]): Promis
     await pause(index);
     const imports = trx.selectFrom("api_key_imports");
     const same = await imports.select("key").where("digest", "=", hash.digest).executeTakeFirst();
-    if (same !== undefined || digests.has(hash.digest))
+    if (same !== undefined || digests.has(hash.digest) || (await isAdopted(trx, hash.digest)))
       return { index, detail: "A key with this digest is there already" };
     digests.add(hash.digest);
     if (hash.kind === "sha256") continue;
@@ -115,4 +115,10 @@ async function firstFault(trx: Database, wanted: readonly KeyToImport[]): Promis
 
 async function pause(index: number): Promise<void> {
   if (index % STEP === STEP - 1) await setImmediate();
+}
+
+/** Whether it was imported before, and used since. */
+async function isAdopted(trx: Database, digest: string): Promise<boolean> {
+  const adopted = trx.selectFrom("api_key_adopted").select("digest_hash");
+  return (await adopted.where("digest_hash", "=", adoptedDigest(digest)).executeTakeFirst()) !== undefined;
 }

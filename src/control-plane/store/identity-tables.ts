@@ -154,6 +154,11 @@ export interface ApiKeyImportsTable {
   readonly start: string;
 }
 
+/** Digests of imported keys that were used since, by a SHA-256 of their own: they are not imported once more. */
+export interface ApiKeyAdoptedTable {
+  readonly digest_hash: string;
+}
+
 /** Who owns what an app made, learned from its answers. */
 export interface ResourcesTable {
   /** Name in the file. */

@@ -214,6 +214,7 @@ async function extendKeys(db: Kysely<unknown>): Promise<void> {
   ) STRICT, WITHOUT ROWID`.execute(db);
   await sql`CREATE INDEX api_key_imports_digest ON api_key_imports (digest)`.execute(db);
   await sql`CREATE INDEX api_key_imports_start ON api_key_imports (start)`.execute(db);
+  await sql`CREATE TABLE api_key_adopted (digest_hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`.execute(db);
 }
 
 async function createResources(db: Kysely<unknown>): Promise<void> {

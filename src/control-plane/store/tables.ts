@@ -13,6 +13,7 @@ import type {
   ApiKeysTable,
   ApiKeyOldSecretsTable,
   ApiKeyImportsTable,
+  ApiKeyAdoptedTable,
   ResourcesTable,
   ResourceGrantsTable,
   UpstreamCredentialsTable,
@@ -217,6 +218,7 @@ export interface Tables {
   readonly api_keys: ApiKeysTable;
   readonly api_key_old_secrets: ApiKeyOldSecretsTable;
   readonly api_key_imports: ApiKeyImportsTable;
+  readonly api_key_adopted: ApiKeyAdoptedTable;
   readonly resources: ResourcesTable;
   readonly resource_grants: ResourceGrantsTable;
   readonly upstream_credentials: UpstreamCredentialsTable;
