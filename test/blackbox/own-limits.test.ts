@@ -146,7 +146,7 @@ describe("wishes", () => {
   const rate = { limit: 1, per: "1m" };
   const quota = { meter: "jobs", limit: 1, per: "day" };
   test.each([
-    ["an unknown member", { burst: 1 }, "body/limits"],
+    ["an unknown member", { burst: 1 }, "body/limits/burst"],
     ["a rate of nothing", { rates: [{ ...rate, limit: 0 }] }, "body/limits/rates/0/limit"],
     ["a fraction", { rates: [{ ...rate, limit: 1.5 }] }, "body/limits/rates/0/limit"],
     ["text for a number", { rates: [{ ...rate, limit: "1" }] }, "body/limits/rates/0/limit"],

@@ -49,7 +49,7 @@ test.each([
   ],
   ["a control character", [model("n1"), model("n\u0007")], 400, "malformed_request", "body/resources/1"],
   ["an id that is too long", [model("n1"), model("n".repeat(256))], 400, "malformed_request", "body/resources/1/id"],
-  ["an unknown member", [{ ...model("n1"), owner: "x" }], 400, "malformed_request", "body/resources/0"],
+  ["an unknown member", [{ ...model("n1"), owner: "x" }], 400, "malformed_request", "body/resources/0/owner"],
   ["nothing", [], 400, "malformed_request", "body/resources"],
 ])("an import with %s is refused as a whole, with its place", async (_what, list, status, error, path) => {
   expect(await put(list)).toMatchObject({ status, body: { error, path } });
