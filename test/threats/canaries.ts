@@ -91,6 +91,8 @@ async function misuse({ gateway, operator }: Scene, secrets: readonly string[]):
     for (const line of lines) await rawExchange(gateway.port, line, { responses: 1, idleMs: 2000 });
     for (const path of ["/admin/keys/lookup", "/admin/users", "/admin/accounts"])
       await operator.call("POST", path, { key: secret, [secret]: true });
+    await operator.call("POST", "/admin/keys", { account: secret, roles: [secret] });
+    await operator.call("PUT", "/admin/accounts/acct_none/spend-cap", { units: { [secret]: 1 } });
     await askJson(`${gateway.adminUrl}/admin/accounts?search=${encodeURIComponent(secret)}&x=1`, { bearer: secret });
     await gateway.cli("explain", "GET", "/x", "--key", secret);
   }

@@ -1,6 +1,6 @@
 /** Errors of the control API, in the same form as those of the request path. Main thread. */
 import type { FastifyBaseLogger, FastifyError, FastifyInstance } from "fastify";
-import { type Refusal, refuse, statusOf } from "#core/errors.ts";
+import { ERRORS, type Refusal, refuse, statusOf } from "#core/errors.ts";
 import { errorBody } from "#core/problem.ts";
 import { ConflictError } from "#control-plane/accounts/conflict.ts";
 import { schemaFault } from "./schema-faults.ts";
@@ -55,7 +55,8 @@ export function answerProblems(app: FastifyInstance, format: () => "problem" | "
     const refusal = refusalOf(error);
     const { method, url } = request;
     const facts = { event: "refused", reason: refusal.rule, code: refusal.code, status: statusOf(refusal) };
-    log.info({ ...facts, request_id: request.id, method, path: url.split("?", 1)[0] }, refusal.detail);
+    // Not its detail, which may repeat what the client wrote: a secret in the wrong place, say.
+    log.info({ ...facts, request_id: request.id, method, path: url.split("?", 1)[0] }, ERRORS[refusal.code].title);
     if (refusal.code === "internal_error")
       request.log.error({ event: "bug", err: error }, "A request failed in the control plane");
     const { status, contentType, body } = errorBody(refusal, request.id, format());
