@@ -7,6 +7,9 @@ import type { Answer, FromWorker, Question } from "#shared/messages.ts";
 /** Longest wait for an answer before the request is refused with 503. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
+/** The control plane failed, or took too long: nothing can be said of the caller, and it is no fault of theirs. */
+export class NoAnswerError extends Error {}
+
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
@@ -23,7 +26,7 @@ export class ControlLink {
     this.#post = post;
   }
 
-  /** Rejects when the control plane fails or takes longer than 10 s. */
+  /** Rejects with `NoAnswerError` when the control plane fails or takes longer than 10 s. */
   ask(question: Question): Promise<Answer> {
     const id = JSON.stringify(question);
     const same = this.#underWay.get(id);
@@ -60,7 +63,7 @@ export class ControlLink {
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     clearTimeout(waiting.timer);
-    if (answer === null) waiting.reject(new Error("The control plane did not answer"));
+    if (answer === null) waiting.reject(new NoAnswerError("The control plane did not answer"));
     else waiting.resolve(answer);
   }
 }
