@@ -1,6 +1,7 @@
 /**
- * How `npm test` runs: every test/**\/*.test.ts, two at a time (the tests start gateways of their own, and the smallest machine has two
- * cores), each file in its own process, but for those of `UNITS`. What counts as a failure in CI is tools/summary.mjs.
+ * How `npm test` runs: every test/**\/*.test.ts, each file in its own process, two at a time (the tests start gateways of
+ * their own, and the smallest machine has two cores): what one file leaves behind, a timer say, is no affair of another. What counts as a
+ * failure in CI is tools/summary.mjs.
  * Everybody's own run is to end within five minutes: what takes long by its nature (`SLOW`) runs in CI, and when files are named, as in
  * `npm test -- test/threats/dos.test.ts`.
  * Gateways of the tests have the fast lane; TOLLGATE_LANE=full runs everything on the other one. With TOLLGATE_LONG=1 (CI) what is about
@@ -27,14 +28,9 @@ const SLOW = [
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 
-/** What calls the code itself. Two processes for all of them: to start one takes longer than most of these files. */
-const UNITS = "test/{config,control-plane,core,data-plane,guards,shared}/**/*.test.ts";
-
-const units = { extends: true as const, test: { name: "units", include: [UNITS], isolate: false } };
-
 const everything = {
   extends: true as const,
-  test: { name: "tests", include: ["test/**/*.test.ts"], exclude: [UNITS, ...(IS_LONG || namesFiles ? [] : SLOW)] },
+  test: { name: "tests", include: ["test/**/*.test.ts"], exclude: IS_LONG || namesFiles ? [] : SLOW },
 };
 
 const fullLane = {
@@ -60,7 +56,7 @@ const fullLane = {
 // oxlint-disable-next-line import/no-default-export -- vitest reads its configuration from the default export
 export default defineConfig({
   test: {
-    projects: IS_LONG ? [units, everything, fullLane] : [units, everything],
+    projects: IS_LONG ? [everything, fullLane] : [everything],
     setupFiles: ["test/support/properties.ts"],
     pool: "forks",
     maxWorkers: 2,
