@@ -1,7 +1,6 @@
 /**
- * How `npm test` runs: every test/**\/*.test.ts, each file in its own process, two at a time (the tests start gateways of
- * their own, and the smallest machine has two cores): what one file leaves behind, a timer say, is no affair of another. What counts as a
- * failure in CI is tools/summary.mjs.
+ * How `npm test` runs: every test/**\/*.test.ts, two at a time (the tests start gateways of their own, and the smallest machine has two
+ * cores), each file in its own process, but for those of `UNITS`. What counts as a failure in CI is tools/summary.mjs.
  * Everybody's own run is to end within five minutes: what takes long by its nature (`SLOW`) runs in CI, and when files are named, as in
  * `npm test -- test/threats/dos.test.ts`.
  * Gateways of the tests have the fast lane; TOLLGATE_LANE=full runs everything on the other one. With TOLLGATE_LONG=1 (CI) what is about
@@ -23,14 +22,19 @@ const SLOW = [
   "test/durability/{admin-kill,kill}.test.ts",
   "test/lanes/differential.test.ts",
   "test/hostile/{accepted,splits}.test.ts",
-  "test/blackbox/{crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,odd-values,reconcile,restarts,slow-readers}.test.ts",
+  "test/blackbox/{client-tls-life,crowd,docs-page,exact-crowd,explain,limits-clock,limits-flood,odd-values,reconcile,restarts,slow-readers}.test.ts",
   "test/blackbox/{admin-bulk,admin-storm,cli-accounts,cli-audit,cli-keys,first-sight-races,imports,key-restarts,keys-import,ownership-model,propagation,users-bulk}.test.ts",
 ];
 const namesFiles = process.argv.slice(3).some((argument) => !argument.startsWith("-"));
 
+/** What calls the code itself. Two processes for all of them: to start one takes longer than most of these files. */
+const UNITS = "test/{config,control-plane,core,data-plane,guards,shared}/**/*.test.ts";
+
+const units = { extends: true as const, test: { name: "units", include: [UNITS], isolate: false } };
+
 const everything = {
   extends: true as const,
-  test: { name: "tests", include: ["test/**/*.test.ts"], exclude: IS_LONG || namesFiles ? [] : SLOW },
+  test: { name: "tests", include: ["test/**/*.test.ts"], exclude: [UNITS, ...(IS_LONG || namesFiles ? [] : SLOW)] },
 };
 
 const fullLane = {
@@ -41,7 +45,8 @@ const fullLane = {
     exclude: [
       // These start gateways of both lanes by themselves.
       "test/threats/{framing,path,response,dos}*.test.ts",
-      "test/blackbox/{client-tls,ends-of-both-lanes,held-requests,lanes,ownership,tenant-rules,upstream-credentials}.test.ts",
+      "test/blackbox/{client-tls,client-tls-life,ends-of-both-lanes,held-requests,lanes,ownership}.test.ts",
+      "test/blackbox/{revoked-streams,tenant-rules,upstream-credentials}.test.ts",
       // Disks, commands and the control API's own affairs do not know lanes.
       "test/threats/{durability-media,config}.test.ts",
       "test/durability/admin-kill.test.ts",
@@ -56,7 +61,7 @@ const fullLane = {
 // oxlint-disable-next-line import/no-default-export -- vitest reads its configuration from the default export
 export default defineConfig({
   test: {
-    projects: IS_LONG ? [everything, fullLane] : [everything],
+    projects: IS_LONG ? [units, everything, fullLane] : [units, everything],
     setupFiles: ["test/support/properties.ts"],
     pool: "forks",
     maxWorkers: 2,

@@ -1,8 +1,7 @@
-/** Limits are exact: across workers, across refusals of other limits, across restarts and crashes, and from the next request on. */
+/** Limits are exact: across workers, across refusals of other limits, and from the next request on. Across restarts: `restarts.test.ts`. */
 import { afterAll, expect, test } from "vitest";
 import { type Connection, connectionToEach, openConnection } from "#test/support/connection.ts";
-import { ADMIN_TOKEN, type MadeKey, operatorOf, rows, startScene } from "#test/support/scene.ts";
-import { startGateway } from "#test/support/process.ts";
+import { type MadeKey, startScene } from "#test/support/scene.ts";
 
 const REQUESTS = 400;
 const LIMIT = 100;
@@ -141,29 +140,4 @@ test("a failing app does not use up the quota", async () => {
   upstream.answer();
   expect(await operator.used(key.account)).toBe(0);
   expect(await flood("/quota", key, 120)).toEqual({ 200: LIMIT, 429: 20 });
-});
-
-test.each(["SIGTERM", "SIGKILL"] as const)("counters survive %s exactly", async (signal) => {
-  await using first = await startScene({ config: { ...config } });
-  const key = await first.operator.key();
-  const connections = await Promise.all(Array.from({ length: 37 }, () => openConnection(first.gateway.port)));
-  const answers = await Promise.all(connections.map((connection) => connection.ask("GET", "/quota", [key.line])));
-  expect(answers.every(({ status }) => status === 200)).toBe(true);
-  await (signal === "SIGTERM" ? first.gateway.stop() : first.gateway.kill());
-  const again = {
-    ...config,
-    server: { workers: 2, adminToken: ADMIN_TOKEN },
-    upstreams: { app: { targets: [first.upstream.url] } },
-  };
-  await using second = await startGateway(again, { dir: first.gateway.dir });
-  expect(await operatorOf(second).used(key.account)).toBe(37);
-  const asked = await Promise.all(
-    Array.from({ length: 80 }, () =>
-      fetch(`${second.url}/quota`, { headers: { authorization: `Bearer ${key.secret}` } }),
-    ),
-  );
-  expect(asked.filter(({ status }) => status === 200)).toHaveLength(LIMIT - 37);
-  const { body } = await operatorOf(second).call("GET", `/admin/usage?account=${key.account}`);
-  const units = rows(body, "data").map((row) => Number(row.units));
-  expect(units.reduce((sum, one) => sum + one, 0)).toBe(LIMIT);
 });

@@ -1,5 +1,6 @@
 /** A reload that changes what limits a customer loses nothing of what was used, and what a route asks is asked of everybody. */
 import { afterAll, expect, test } from "vitest";
+import { LANES } from "#test/support/lanes.ts";
 import { rawExchange, requestHead } from "#test/support/raw.ts";
 import { ADMIN_TOKEN, askJson, sceneConfig, startScene } from "#test/support/scene.ts";
 
@@ -42,7 +43,7 @@ test("a route that lets anybody in but asks for a permission lets nobody in with
   ]);
 });
 
-test.each(["auto", "full"] as const)("lane %s: the size of heads follows a reload, up and down", async (lane) => {
+test.each(LANES)("lane %s: the size of heads follows a reload, up and down", async (lane) => {
   const config = (headerBytes: string) => ({
     ...sceneConfig(upstream.url),
     server: { workers: 2, lane, adminToken: ADMIN_TOKEN, limits: { headerBytes } },

@@ -1,14 +1,48 @@
-/** What outlives the process, killed or stopped: terms of plans, deletions, sessions that are over, reservations, secrets of keys. */
+/** What outlives the process, killed or stopped: counters, terms of plans, deletions, sessions that are over, reservations, secrets of keys. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { startGateway } from "#test/support/process.ts";
-import { askJson, operatorOf, type Scene, sceneConfig, startScene, text } from "#test/support/scene.ts";
+import {
+  ADMIN_TOKEN,
+  askJson,
+  operatorOf,
+  rows,
+  type Scene,
+  sceneConfig,
+  startScene,
+  text,
+} from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
 const plans = { free: { default: true }, team: {} };
+
+test.each(["SIGTERM", "SIGKILL"] as const)("counters survive %s exactly", async (signal) => {
+  const [limit, before] = [100, 37];
+  const quotas = { api_calls: { limit, per: "month" } };
+  await using first = await startScene({ config: { plans: { free: { default: true, quotas } } } });
+  const key = await first.operator.key();
+  const statuses = async (url: string, count: number) => {
+    const all = Array.from({ length: count }, () => askJson(`${url}/quota`, { bearer: key.secret }));
+    return (await Promise.all(all)).map(({ status }) => status);
+  };
+  expect(new Set(await statuses(first.gateway.url, before))).toEqual(new Set([200]));
+  await (signal === "SIGTERM" ? first.gateway.stop() : first.gateway.kill());
+  const again = {
+    ...sceneConfig(first.upstream.url),
+    plans: { free: { default: true, quotas } },
+    server: { workers: 2, adminToken: ADMIN_TOKEN },
+  };
+  await using second = await startGateway(again, { dir: first.gateway.dir });
+  expect(await operatorOf(second).used(key.account)).toBe(before);
+  const passed = (await statuses(second.url, 80)).filter((status) => status === 200);
+  expect(passed).toHaveLength(limit - before);
+  const { body } = await operatorOf(second).call("GET", `/admin/usage?account=${key.account}`);
+  const units = rows(body, "data").map((row) => Number(row.units));
+  expect(units.reduce((sum, one) => sum + one, 0)).toBe(limit);
+});
 
 test("a plan for a time that ended while the gateway was down has ended before it is ready", async () => {
   await using own = await startScene({ config: { plans } });

@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
+import { LANES } from "#test/support/lanes.ts";
 import { seededRandom } from "#test/support/random.ts";
 import { requestHead } from "#test/support/raw.ts";
 import { ADMIN_TOKEN, type Operator, type Scene, startScene } from "#test/support/scene.ts";
@@ -168,7 +169,7 @@ const CASES: Readonly<Record<string, Case>> = {
   }),
 };
 
-describe.each(["auto", "full"] as const)("lane %s", (lane) => {
+describe.each(LANES)("lane %s", (lane) => {
   test("a storm of revocations ends the streams of all who are meant, and of nobody else", async () => {
     await using scene = await start(lane);
     const { operator } = scene;

@@ -1,5 +1,5 @@
 /** What a worker remembers of owners: never anything that a change has overtaken, whenever the change comes. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ControlLink } from "#data-plane/identity/control-link.ts";
 import { Registry } from "#data-plane/ownership/registry.ts";
 import type { FromWorker } from "#shared/messages.ts";
@@ -21,6 +21,10 @@ function site() {
     // What hangs on the answer runs.
     await new Promise(setImmediate);
   };
+  // A question that stays open is given up with an error after ten seconds, in the middle of some other test.
+  onTestFinished(async () => {
+    while (asked.length > 0) await answer(null);
+  });
   return { registry, asked, answer };
 }
 
