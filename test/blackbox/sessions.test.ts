@@ -4,7 +4,7 @@ import SQLite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { startJwks } from "#test/support/jwks.ts";
 import { makeKey } from "#test/support/jwt.ts";
-import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, answersOfAll, askJson, rows, startScene, text } from "#test/support/scene.ts";
 import { until } from "#test/support/until.ts";
 
 const jwks = await startJwks();
@@ -25,15 +25,7 @@ function tokenOf(sub: string, more: object = {}): string {
   return jwks.token({ claims: { aud: "api", sub, iat: nowS() - 10, ...more } });
 }
 
-async function answers(bearer: string) {
-  const all = await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const { status, body } = await askJson(`${gateway.url}/x`, { bearer });
-      return status === 200 ? "200" : `${status} ${String(body.error)} ${String(body.rule)}`;
-    }),
-  );
-  return [...new Set(all)];
-}
+const answers = (bearer: string) => answersOfAll(gateway, bearer);
 
 const OK = ["200"];
 const REVOKED = ["401 session_revoked session:revoked"];

@@ -2,14 +2,13 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import SQLite from "better-sqlite3";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase } from "#control-plane/store/database.ts";
 import { startJwks } from "#test/support/jwks.ts";
-import { seededRandom } from "#test/support/random.ts";
-import { ADMIN_TOKEN, askJson, rows, startScene, text } from "#test/support/scene.ts";
+import { ADMIN_TOKEN, answersOfAll, askJson, rows, startScene, text } from "#test/support/scene.ts";
+import { crashBulkDeletion } from "./bulk-crash.ts";
 
 const COUNT = 10_000;
 const jwks = await startJwks();
@@ -76,16 +75,7 @@ const nowS = () => Math.floor(Date.now() / 1000);
 const tokenOf = (sub: string, more: object = {}) =>
   jwks.token({ claims: { aud: "api", org: "crowd", sub, iat: nowS() - 10, ...more } });
 
-/** Enough connections that both workers answer some. */
-async function answers(bearer: string) {
-  const all = await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const { status, body } = await askJson(`${gateway.url}/x`, { bearer });
-      return status === 200 ? "200" : `${status} ${String(body.error)} ${String(body.rule)}`;
-    }),
-  );
-  return [...new Set(all)];
-}
+const answers = (bearer: string) => answersOfAll(gateway, bearer);
 
 const OK = ["200"];
 const SUSPENDED = ["403 account_suspended user:suspended"];
@@ -308,28 +298,18 @@ describe("on listen", () => {
 });
 
 test("a crash at any time leaves all of them changed or none", async () => {
-  const random = seededRandom("kills of a bulk deletion of users");
-  const count = 3000;
-  const own = await folderOf(count);
-  try {
-    for (let round = 0; round < 6; round++) {
-      await using site = await startScene({ config, gateway: { dir: own } });
-      const wish = { filter: many, action: "delete", dryRun: false, expected: count };
-      const asked = site.operator.call("POST", "/admin/users/bulk", wish).catch(() => null);
-      await sleep(random.between(5, 400));
-      await site.gateway.kill();
-      await asked;
-      const db = new SQLite(join(own, "data", "tollgate.db"), { readonly: true });
-      const number = (query: string) => db.prepare(`SELECT count(*) FROM ${query}`).pluck().get();
+  await crashBulkDeletion({
+    name: "kills of a bulk deletion of users",
+    dir: await folderOf(3000),
+    count: 3000,
+    config,
+    path: "/admin/users/bulk",
+    filter: many,
+    deleted: (number) => {
       const deleted = number("users WHERE state = 'deleted'");
-      const told = number("audit_log WHERE action = 'user.deleted'");
-      const revoked = number("api_keys WHERE revoked_at IS NOT NULL");
-      db.close();
-      expect([0, count]).toContain(deleted);
-      expect([told, revoked]).toEqual([deleted, 2 * Number(deleted)]);
-      if (deleted === count) break;
-    }
-  } finally {
-    rmSync(own, { recursive: true, force: true });
-  }
+      expect(number("audit_log WHERE action = 'user.deleted'")).toBe(deleted);
+      expect(number("api_keys WHERE revoked_at IS NOT NULL")).toBe(2 * deleted);
+      return deleted;
+    },
+  });
 }, 120_000);

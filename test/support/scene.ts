@@ -149,3 +149,14 @@ export function rows(object: Json, name: string): readonly Json[] {
   if (!Array.isArray(value)) throw new Error(`No list in "${name}": ${JSON.stringify(object)}`);
   return value;
 }
+
+/** What a caller is told at `/x`, each answer once: `200`, or status, code and rule. Enough connections that all workers answer some. */
+export async function answersOfAll({ url }: Pick<Gateway, "url">, bearer: string): Promise<readonly string[]> {
+  const all = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const { status, body } = await askJson(`${url}/x`, { bearer });
+      return status === 200 ? "200" : `${status} ${String(body.error)} ${String(body.rule)}`;
+    }),
+  );
+  return [...new Set(all)];
+}

@@ -32,7 +32,7 @@ ${Object.entries(responses).map(([status, response]) => answerPart(status, respo
 
 function callersOf({ security }: ApiOperation): string {
   if (security.length === 0) return "No credentials.";
-  return security.some((scheme) => "adminToken" in scheme) ? "The admin token." : "A token or an API key.";
+  return security.some((scheme) => "adminToken" in scheme) ? "The admin token." : "With credentials.";
 }
 
 function parameterTable(parameters: NonNullable<ApiOperation["parameters"]>): Html {
