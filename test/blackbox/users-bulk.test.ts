@@ -208,7 +208,7 @@ describe("with 10,000 users", () => {
     const left = (query: string) => db.prepare(`SELECT count(*) FROM ${query}`).pluck().get();
     expect(left("api_keys WHERE revoked_at IS NULL AND account_id = 'acct_bulk'")).toBe(0);
     expect(left("invitations WHERE revoked_ms IS NULL AND account = 'acct_bulk'")).toBe(0);
-    expect(left("members WHERE removed_ms IS NULL AND user LIKE 'user_0%'")).toBe(0);
+    expect(left("members WHERE removed_ms IS NULL AND user GLOB 'user_000000000000*'")).toBe(0);
     db.close();
   });
 });
