@@ -8,7 +8,7 @@ import { OWN_SCHEMAS } from "#core/own-schemas.ts";
 import { type Actor, actingAs } from "#control-plane/audit/acting.ts";
 import { answerProblems } from "./problems.ts";
 import type { Services } from "./services.ts";
-import { atFirstUse, withPlainNumbers } from "./validators.ts";
+import { atFirstUse, hideOtherNumbers } from "./validators.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -41,7 +41,7 @@ export function newControlApp(
   // Answers are written as the views made them; their schemas document them.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) =>
-    httpPart === "body" ? atFirstUse(schema, asWritten) : withPlainNumbers(schema, atFirstUse(schema, fromText)),
+    httpPart === "body" ? atFirstUse(schema, asWritten) : atFirstUse(schema, fromText, hideOtherNumbers(schema)),
   );
   // Clients often send `content-type: application/json` with no body at all, on DELETE say.
   app.removeContentTypeParser("application/json");

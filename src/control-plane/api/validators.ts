@@ -8,11 +8,15 @@ const NO_NUMBER = "";
 
 type Validator = ((data: unknown) => boolean) & { errors: NonNullable<ValidateFunction["errors"]> | null };
 
-/** Compiled when it is first asked: of some 150 schemas a gateway needs few, and all of them would be a tenth of its start. */
-export function atFirstUse(schema: TSchema, ajv: Ajv): Validator {
+/**
+ * Compiled when it is first asked: of some 150 schemas a gateway needs few, and all of them would be a tenth of what the main thread
+ * does to start. `prepare` sees each value before.
+ */
+export function atFirstUse(schema: TSchema, ajv: Ajv, prepare: (data: unknown) => void = () => undefined): Validator {
   let compiled: ValidateFunction | null = null;
   const check = (data: unknown): boolean => {
     compiled ??= ajv.compile(schema);
+    prepare(data);
     const isGood = compiled(data);
     validator.errors = compiled.errors ?? null;
     return isGood;
@@ -22,25 +26,19 @@ export function atFirstUse(schema: TSchema, ajv: Ajv): Validator {
 }
 
 /**
- * `check`, behind a look at the members that are whole numbers by the schema. Queries and paths are text, and Ajv turns into a number
- * whatever JavaScript does: `Infinity`, which passes every bound, and `0x10`. Only plain decimal digits are let through to it.
+ * For queries and paths, which are text: Ajv turns into a number whatever JavaScript does, `Infinity`, which passes every bound, and
+ * `0x10`. Of members that are whole numbers by the schema only plain decimal digits are let through to it.
  */
-export function withPlainNumbers(schema: TSchema, check: Validator): Validator {
+export function hideOtherNumbers(schema: TSchema): (data: unknown) => void {
   const names = numberNames(schema);
-  const checkPlain = (data: unknown): boolean => {
+  return (data) => {
     // Queries and parameters are objects.
-    for (const name of names) hideOtherNumbers(data as Record<string, unknown>, name);
-    const isGood = check(data);
-    plain.errors = check.errors;
-    return isGood;
+    const members = data as Record<string, unknown>;
+    for (const name of names) {
+      const text = Object.hasOwn(members, name) ? members[name] : undefined;
+      if (typeof text === "string" && !PLAIN.test(text)) members[name] = NO_NUMBER;
+    }
   };
-  const plain: Validator = Object.assign(checkPlain, { errors: null });
-  return plain;
-}
-
-function hideOtherNumbers(data: Record<string, unknown>, name: string): void {
-  const text = Object.hasOwn(data, name) ? data[name] : undefined;
-  if (typeof text === "string" && !PLAIN.test(text)) data[name] = NO_NUMBER;
 }
 
 function numberNames(schema: TSchema): readonly string[] {
